@@ -13,7 +13,8 @@ from PIL import Image
 
 from brainview.core.errors import MismatchError, MissingError
 from brainview.core.jobs import QUIET, JobContext
-from brainview.maps.brainmap import BrainMap, Label
+from brainview.maps.brainmap import BrainMap
+from brainview.maps.rois import RoiClass
 from brainview.maps.space import Space
 
 
@@ -97,36 +98,6 @@ class TrialTable:
     def unique(self) -> np.ndarray:
         """Ascending distinct stimulus ids."""
         return np.unique(self.stimulus)
-
-
-@dataclass(frozen=True, eq=False)
-class RoiClass:
-    """One exclusive labelling of a subject's locations, for example ``floc-faces``.
-
-    Parameters
-    ----------
-    name : str
-    labels : (locations,) int32
-        0 = none of them; values outside the table count as none.
-    table : dict of int to Label
-        Names (and colours) of the ids > 0; empty ROIs stay in the table.
-    """
-
-    name: str
-    labels: np.ndarray
-    table: dict[int, Label]
-
-    def mask(self, name: str) -> np.ndarray:
-        """Return (locations,) bool of one ROI; raises MissingError for an unknown name."""
-        for key, label in self.table.items():
-            if label.name == name:
-                return self.labels == key
-        raise MissingError(f"{self.name} has no ROI {name!r}",
-                           remedy="It has " + ", ".join(t.name for t in self.table.values()) + ".")
-
-    def sizes(self) -> dict[str, int]:
-        """Return the number of locations of every ROI, 0 for empty ones."""
-        return {label.name: int((self.labels == key).sum()) for key, label in self.table.items()}
 
 
 @dataclass(frozen=True, eq=False)
