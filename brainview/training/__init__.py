@@ -1,1 +1,1 @@
-
+"""The trainer, losses, schedules and checkpoints; knows no system and no brain."""
