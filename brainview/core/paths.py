@@ -16,12 +16,14 @@ def home() -> Path | None:
 
 def data_dir() -> Path:
     """Return the folder of built data sets, runs and projects (created on demand)."""
-    return _made(home() / "data" if home() else Path(platformdirs.user_data_dir("brainview", appauthor=False)))
+    own = home()
+    return _made(own / "data" if own else Path(platformdirs.user_data_dir("brainview", appauthor=False)))
 
 
 def cache_dir() -> Path:
     """Return the folder of everything that can be computed again (created on demand)."""
-    return _made(home() / "cache" if home() else Path(platformdirs.user_cache_dir("brainview", appauthor=False)))
+    own = home()
+    return _made(own / "cache" if own else Path(platformdirs.user_cache_dir("brainview", appauthor=False)))
 
 
 def resources_dir() -> Path:
