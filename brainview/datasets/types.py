@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image
@@ -25,6 +25,14 @@ class Responses(Protocol):
 
     def rows(self, index: np.ndarray | slice) -> np.ndarray:
         """Return (n, locations) float32 betas of the trials at `index`; NaN = no data."""
+
+
+@runtime_checkable
+class Preparable(Protocol):
+    """Responses that must be indexed or preprocessed once before rows are cheap (NSD sessions, time series)."""
+
+    def prepare(self, *, context: JobContext = QUIET) -> None:
+        """Build what is missing of the cache, with progress and cancel; quick when nothing is missing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +165,13 @@ class Subject:
     anatomy : dict of str to Path
         Subject's own anatomical files by role (``T1``, ``brainmask`` ...).
     dataset : str
-        Name of the data set. phantom : True for simulated brains.
+        Name of the data set.
+    phantom : bool
+        True for simulated brains.
+    variant : str
+        Which of several response sets of the layout this is (NSD: ``fsaverage/betas_fithrf``).
+    problems : tuple of str
+        What the reader noticed and could live with, one sentence each.
     """
 
     id: str
@@ -170,6 +184,8 @@ class Subject:
     anatomy: dict[str, Path] = field(default_factory=dict)
     dataset: str = ""
     phantom: bool = False
+    variant: str = ""
+    problems: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         trials, locations = self.responses.shape
@@ -178,7 +194,13 @@ class Subject:
                 f"has responses of {trials:,} x {locations:,}, its trial table has {len(self.trials):,} rows and its "
                 f"space {self.space.size:,} locations", where=f"{self.dataset} {self.id}".strip())
 
-    def mean_betas(self, ids: np.ndarray, *, context: JobContext = QUIET, rows_at_once: int = 256) -> np.ndarray:
+    def prepare(self, *, context: JobContext = QUIET) -> None:
+        """Index or preprocess the responses once, with progress; returns at once when there is nothing to do."""
+        if isinstance(self.responses, Preparable):
+            self.responses.prepare(context=context)
+
+    def mean_betas(self, ids: np.ndarray, *, context: JobContext = QUIET,
+                   rows_at_once: int | None = None) -> np.ndarray:
         """Return (len(ids), locations) float32 betas averaged over the repetitions of each stimulus (NaN ignored)."""
         ids = np.asarray(ids, np.int64)
         out = np.empty((ids.size, self.space.size), np.float32)
@@ -186,10 +208,11 @@ class Subject:
             out[start:start + len(block)] = block
         return out
 
-    def iterate_means(self, ids: np.ndarray, *, rows_at_once: int = 256,
+    def iterate_means(self, ids: np.ndarray, *, rows_at_once: int | None = None,
                       context: JobContext = QUIET) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (start, (m, locations) float32) blocks of mean betas in the order of `ids`; never the whole.
 
+        `rows_at_once` defaults to what keeps a block at about 48 MB (at most 256 stimuli).
         Raises MissingError when an id was never shown to this subject.
         """
         order = np.argsort(self.trials.stimulus, kind="stable")
@@ -199,6 +222,9 @@ class Subject:
         if (left == right).any():
             raise MissingError(f"{int((left == right).sum())} stimuli were never shown, the first is "
                                f"{int(np.asarray(ids)[left == right][0])}", where=f"{self.dataset} {self.id}".strip())
+        self.prepare(context=context)
+        if rows_at_once is None:
+            rows_at_once = int(np.clip((48 << 20) // max(1, 4 * self.space.size), 1, 256))
         for start in range(0, len(ids), rows_at_once):
             context.report(start, len(ids), "reading betas")
             stop = min(start + rows_at_once, len(ids))
@@ -258,8 +284,11 @@ class Dataset(Protocol):
     def subjects(self) -> list[str]:
         """Subject ids in order."""
 
-    def subject(self, subject: str) -> Subject:
-        """Open one subject lazily (headers only)."""
+    def variants(self, subject: str) -> list[str]:
+        """Return the response sets of one subject, the default first; [""] when the layout has only one."""
+
+    def subject(self, subject: str, variant: str | None = None) -> Subject:
+        """Open one subject lazily (headers only); MissingError lists what there is for an unknown name."""
 
     def inspect(self) -> dict[str, Any]:
         """Return what is in this folder as plain types: layout, subjects, counts, ROIs, ceilings, problems."""

@@ -1,0 +1,85 @@
+"""Find the reader for a folder: every layout says whether it knows the folder, and what it looked for.
+
+A third party adds a layout with the entry-point group ``brainview.datasets``; the entry point is an object with
+``layout`` (str), ``looks_for`` (str), ``recognises(path) -> bool`` and ``open(path) -> Dataset``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Protocol
+
+from brainview.core.errors import FormatError, MissingError
+from brainview.core.names import shown
+from brainview.datasets.types import Dataset
+
+#: Entry-point group of readers by third parties.
+GROUP = "brainview.datasets"
+#: Built-in readers, tried in this order: the explicit manifest wins over what a folder looks like.
+BUILT_IN = {
+    "manifest": "brainview.datasets.manifest:READER",
+    "algonauts2023": "brainview.datasets.algonauts2023:READER",
+    "nsd": "brainview.datasets.nsd:READER",
+}
+
+
+class Reader(Protocol):
+    """What a layout offers."""
+
+    layout: str
+    looks_for: str
+
+    def recognises(self, path: Path) -> bool:
+        """True when `path` (a folder, or a file for manifests) is of this layout; cheap, reads no data."""
+
+    def open(self, path: Path) -> Dataset:
+        """Open the data set (headers only)."""
+
+
+def readers() -> list[Reader]:
+    """Return the built-in readers and those of installed third parties."""
+    found = []
+    for target in BUILT_IN.values():
+        module, name = target.split(":")
+        found.append(getattr(importlib.import_module(module), name))
+    found += [entry.load() for entry in entry_points(group=GROUP)]
+    return found
+
+
+def open_dataset(path: os.PathLike | str) -> Dataset:
+    """Open the data set at `path`, whatever its layout.
+
+    Parameters
+    ----------
+    path : path
+        A folder (one Algonauts subject, or their parent; the root of an NSD tree; a folder with ``dataset.toml``) or
+        a manifest file.
+
+    Raises
+    ------
+    MissingError
+        There is no such path. FormatError: no reader knows it; the line names what each looked for.
+
+    Examples
+    --------
+    >>> data = open_dataset("algonauts_2023_challenge_data")     # doctest: +SKIP
+    >>> data.subject("subj01").responses.rows(slice(0, 4)).shape  # doctest: +SKIP
+    (4, 39548)
+    """
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise MissingError("does not exist", where=path, remedy="Check the name.")
+    tried = readers()
+    for reader in tried:
+        if reader.recognises(path):
+            return reader.open(path)
+    if path.suffix.lower() == ".zip":
+        raise FormatError("is an archive; data sets are read unpacked", where=path, remedy="Unpack it first.")
+    wanted = "; ".join(f"{r.layout}: {r.looks_for}" for r in tried)
+    inside = sorted(p.name for p in path.iterdir())[:6] if path.is_dir() else []
+    seen = f" It holds {', '.join(shown(n, limit=40) for n in inside)}." if inside else ""
+    raise FormatError(f"is no data set that BrainView knows.{seen} Looked for {wanted}", where=path,
+                      remedy="For your own data write a dataset.toml.")
