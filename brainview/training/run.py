@@ -69,14 +69,15 @@ class RunFolder:
             run = cls.open(path)
             if run.story.get("system") != system or run.story.get("config") != strict(dict(config)):
                 changed = _changes(run.story.get("config", {}), strict(dict(config)))
-                raise FormatError(f"already holds a {shown(run.story.get('system'))} run with other settings ({changed})",
-                                  where=path, remedy="Name another folder, or use the same settings to resume.")
+                name = shown(run.story.get("system"))
+                raise FormatError(f"already holds a {name} run with other settings ({changed})", where=path,
+                                  remedy="Name another folder, or use the same settings to resume.")
             return run
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise FormatError("is not empty and holds no run", where=path, remedy="Name a new folder.")
         path.mkdir(parents=True, exist_ok=True)
-        record = {"format": FORMAT, "system": system, "config": dict(config), "begun": time.strftime("%Y-%m-%dT%H:%M:%S"),
-                  "brainview": __version__, **story}
+        record = {"format": FORMAT, "system": system, "config": dict(config),
+                  "begun": time.strftime("%Y-%m-%dT%H:%M:%S"), "brainview": __version__, **story}
         write_json(path / "run.json", record)
         return cls(path, strict(record))
 
@@ -174,7 +175,8 @@ class RunFolder:
         if not file.exists():
             writer.writerow(columns)
         writer.writerow(["" if row.get(c) is None else row.get(c) for c in columns])
-        with open(file, "ab") as out:
+        with open(file, "a+b") as out:
+            _drop_cut_line(out)
             out.write(text.getvalue().encode())
             out.flush()
             os.fsync(out.fileno())
@@ -187,7 +189,8 @@ class RunFolder:
         text = read_text(file)
         whole = text[: text.rfind("\n") + 1]
         rows = list(csv.reader(io.StringIO(whole)))
-        return [{k: _number(v) for k, v in zip(rows[0], row, strict=True)} for row in rows[1:] if len(row) == len(rows[0])]
+        whole_rows = [row for row in rows[1:] if len(row) == len(rows[0])]
+        return [{k: _number(v) for k, v in zip(rows[0], row, strict=True)} for row in whole_rows]
 
     def cut_history(self, column: str, last: float) -> None:
         """Drop the rows whose `column` is beyond `last`: what a killed run wrote after its last generation."""
@@ -221,7 +224,8 @@ class RunFolder:
         pointer = self._pointer()
         number = pointer.get(which) if isinstance(which, str) else which
         if number is None:
-            raise MissingError("holds no finished model yet", where=self.path, remedy="Train it to the end, or resume it.")
+            raise MissingError("holds no finished model yet", where=self.path,
+                               remedy="Train it to the end, or resume it.")
         folder = self.path / "generations" / f"{number:06d}"
         if not (folder / "card.json").is_file():
             raise MissingError(f"has no generation {number}", where=self.path)
@@ -237,7 +241,8 @@ class RunFolder:
             raise FormatError(f"is not a sound safetensors file: {shown(err)}", where=file) from err
 
     def _publish(self, pointer: dict[str, int]) -> None:
-        for which, names in (("best", ("model.safetensors", "card.json")), ("last", ("last.safetensors", "last_card.json"))):
+        tops = {"best": ("model.safetensors", "card.json"), "last": ("last.safetensors", "last_card.json")}
+        for which, names in tops.items():
             folder = self.path / "generations" / f"{pointer[which]:06d}"
             for source, target in zip(("model.safetensors", "card.json"), names, strict=True):
                 _link(folder / source, self.path / target)
@@ -262,6 +267,16 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _drop_cut_line(file: Any) -> None:
+    """Remove what a kill left behind the last whole line, so that the next row starts on its own."""
+    size = file.seek(0, os.SEEK_END)
+    start = max(0, size - 65536)
+    file.seek(start)
+    tail = file.read()
+    if tail and not tail.endswith(b"\n"):
+        file.truncate(start + tail.rfind(b"\n") + 1)
+
+
 def _link(source: Path, target: Path) -> None:
     """Make `target` the same file as `source` (a hard link; a copy where the file system has none), atomically."""
     temporary = target.with_name(f".{target.name}.{os.getpid()}")
@@ -284,4 +299,4 @@ def _number(text: str) -> Any:
 
 def _changes(old: dict[str, Any], new: dict[str, Any]) -> str:
     keys = sorted(k for k in {*old, *new} if old.get(k) != new.get(k))
-    return ", ".join(f"{k}: {shown(old.get(k), limit=40)} → {shown(new.get(k), limit=40)}" for k in keys[:4]) or "system"
+    return ", ".join(f"{k}: {shown(old.get(k), limit=40)} → {shown(new.get(k), limit=40)}" for k in keys[:4]) or "-"

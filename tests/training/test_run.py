@@ -22,7 +22,8 @@ def test_generations_best_and_last(run):
     assert (a, b) == (1, 2)
     assert again.load("best")[0]["w"].size == 3 and again.load("last")[0]["w"].size == 4
     assert json.loads((run.path / "card.json").read_text())["generation"] == 1
-    assert (run.path / "last.safetensors").read_bytes() == (run.path / "generations/000002/model.safetensors").read_bytes()
+    last = run.path / "generations/000002/model.safetensors"
+    assert (run.path / "last.safetensors").read_bytes() == last.read_bytes()
 
 
 def test_a_generation_without_pointer_is_not_in_force(run):
@@ -60,6 +61,8 @@ def test_history_tolerates_a_cut_line_and_is_cut_back(run):
     with open(run.path / "history.csv", "a") as file:
         file.write("4,0.")
     rows = run.history()
+    run.append_history({"step": 4, "loss": 0.5})
+    assert [r["step"] for r in run.history()] == [0, 1, 2, 3, 4]
     assert [r["step"] for r in rows] == [0, 1, 2, 3] and rows[1]["loss"] == 0.5 and rows[0]["note"] == "a,b"
     run.cut_history("step", 1)
     run.append_history({"step": 2, "loss": 9.0})
