@@ -1,0 +1,155 @@
+"""Project files: what is open, what is drawn and how, as versioned JSON. One older version is kept beside the file.
+
+The same dict is the journal's content, so recovery after a crash and opening a project are one code path.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields, is_dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from brainview import __version__
+from brainview.core.errors import FormatError
+from brainview.core.files import atomic_path, read_json, write_json
+from brainview.state.app import KEPT, AppState, RoiKey, Source
+
+#: Ending of project files.
+SUFFIX = ".brainview"
+FORMAT = "brainview-project"
+VERSION = 1
+#: version -> function that turns such a dict into the next version's.
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+#: Fields of ViewState that belong to the moment, not to the project.
+VIEW_SKIPPED = ("map", "picked", "underlay", "events")
+#: The most that a project file may hold, in bytes.
+LIMIT = 4 << 20
+
+
+def describe(state: AppState, view: Any = None) -> dict[str, Any]:
+    """Return everything that brings the session back, as plain JSON types."""
+    app: dict[str, Any] = {name: getattr(state, name) for name in KEPT}
+    app |= {
+        "dataset": state.dataset.path if state.dataset else None,
+        "subject": state.subject.id if state.subject else None,
+        "run": state.run.path if state.run else None,
+        "source": asdict(state.source),
+        "rois": [[r.hemisphere, r.roi_class, r.roi] for r in state.rois],
+    }
+    return {"format": FORMAT, "version": VERSION, "brainview": __version__,
+            "saved": datetime.now(UTC).isoformat(timespec="seconds"), "app": app, "view": describe_view(view)}
+
+
+def describe_view(view: Any) -> dict[str, Any]:
+    """Return the fields of a ``ViewState`` as plain types; {} for None."""
+    if view is None:
+        return {}
+    out: dict[str, Any] = {}
+    for f in fields(view):
+        if f.name in VIEW_SKIPPED or f.name.startswith("_"):
+            continue
+        value = getattr(view, f.name)
+        out[f.name] = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+    return out
+
+
+def restore_view(view: Any, stored: Mapping[str, Any]) -> None:
+    """Put stored fields into a ``ViewState``; what this version does not know is left alone.
+
+    Raises FormatError when a value is refused by the field's own type.
+    """
+    hints = get_type_hints(type(view))
+    for f in fields(view):
+        if f.name not in stored or f.name in VIEW_SKIPPED:
+            continue
+        setattr(view, f.name, _revive(hints.get(f.name), getattr(view, f.name), stored[f.name], f.name))
+
+
+def _revive(hint: Any, current: Any, value: Any, name: str) -> Any:
+    if value is None:
+        return None
+    if is_dataclass(current) and not isinstance(current, type):
+        return _frozen(type(current), value, name)
+    try:
+        if isinstance(current, tuple):
+            return tuple(tuple(v) if isinstance(v, list) else v for v in value)
+        if isinstance(current, bool):
+            return bool(value)
+        if isinstance(current, (int, float)) and not isinstance(value, str):
+            return type(current)(value)
+    except (TypeError, ValueError) as err:
+        raise FormatError(f"has a view field {name!r} that cannot be {value!r}") from err
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _frozen(kind: type, value: Any, name: str) -> Any:
+    known = {f.name for f in fields(kind)}
+    if not isinstance(value, Mapping) or set(value) - known:
+        raise FormatError(f"has a field {name!r} that this version does not understand")
+    try:
+        return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in value.items()})
+    except (TypeError, ValueError) as err:
+        raise FormatError(f"has a field {name!r} with wrong values") from err
+
+
+def restore_app(state: AppState, stored: Mapping[str, Any]) -> None:
+    """Put the plain fields back (data set, subject, run and map are opened by the session)."""
+    for name in KEPT:
+        if name in stored and isinstance(stored[name], type(getattr(state, name))):
+            setattr(state, name, stored[name])
+    rois = stored.get("rois", ())
+    if not isinstance(rois, (list, tuple)) or not all(isinstance(r, (list, tuple)) and len(r) == 3 for r in rois):
+        raise FormatError("has a list of regions that is not hemisphere, class, name")
+    state.rois = tuple(RoiKey(*map(str, r)) for r in rois)
+
+
+def stored_source(stored: Mapping[str, Any]) -> Source:
+    """Return what was drawn; raises FormatError for an unknown kind."""
+    value = stored.get("source") or {}
+    known = {f.name for f in fields(Source)}
+    if not isinstance(value, Mapping):
+        raise FormatError("does not say what was drawn")
+    return Source(**{k: v for k, v in value.items() if k in known})
+
+
+def check(value: Any, *, where: object = None) -> dict[str, Any]:
+    """Return a project dict of this version; older ones are brought up, newer and foreign ones refused."""
+    if not isinstance(value, dict) or value.get("format") != FORMAT:
+        raise FormatError("is not a BrainView project", where=where)
+    version = value.get("version")
+    if not isinstance(version, int) or version < 1:
+        raise FormatError(f"has no valid version ({version!r})", where=where)
+    if version > VERSION:
+        raise FormatError(f"was written by a newer BrainView (project version {version}, this one reads {VERSION})",
+                          where=where, remedy="Update BrainView.")
+    while version < VERSION:
+        value = MIGRATIONS[version](value)
+        version = value["version"]
+    if not isinstance(value.get("app"), dict) or not isinstance(value.get("view"), dict):
+        raise FormatError("holds no state", where=where, remedy=f"An older version may lie beside it (*{SUFFIX}~).")
+    return value
+
+
+def previous(path: Path) -> Path:
+    """Return where the one older version of a project file is kept."""
+    return path.with_name(path.name + "~")
+
+
+def save(path: Path | str, value: Mapping[str, Any]) -> Path:
+    """Write a project atomically; what was there before becomes the older version. Returns the path."""
+    path = Path(path)
+    if path.suffix != SUFFIX:
+        path = path.with_name(path.name + SUFFIX)
+    if path.is_file():
+        with atomic_path(previous(path)) as temporary:
+            shutil.copyfile(path, temporary)
+    write_json(path, dict(value))
+    return path
+
+
+def load(path: Path | str) -> dict[str, Any]:
+    """Read a project file; raises FormatError in one line for anything else."""
+    return check(read_json(path, limit=LIMIT), where=path)
