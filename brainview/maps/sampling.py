@@ -1,0 +1,268 @@
+"""From a volume to the vertices of a surface, on the sampling of nilearn's ``vol_to_surf``, as one sparse product.
+
+Samples are points on the line between pial and white (``depth``) or along the normal (``line``). A vertex is the mean
+of its samples. The rules for samples without data are nilearn's:
+
+- a sample outside 0 <= voxel < size on any axis is dropped (between size - 1 and size it is extrapolated);
+- a linear sample one of whose eight voxels is NaN is dropped, whatever that voxel's weight, even zero;
+- a vertex without samples is NaN.
+
+The product alone cannot follow the second rule, so the rows that touch a NaN are built again for the set of NaN voxels
+at hand; maps of one study share that set, and it is remembered.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from scipy import sparse
+
+from brainview.core.errors import MismatchError
+from brainview.maps.geometry import vertex_normals
+from brainview.maps.meshes import MNI305_TO_MNI152, Mesh, load_mesh
+from brainview.maps.space import SurfaceSpace, VolumeSpace
+
+#: Sets of NaN voxels whose rows are remembered.
+REMEMBERED = 4
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Where a volume is sampled for a vertex.
+
+    Parameters
+    ----------
+    kind : str
+        ``depth``: between pial and white surface (the default); ``line``: along the normal of `surface`.
+    points : int
+        Samples, evenly spaced from pial to white, or from +`radius` to -`radius` along the normal.
+    depths : tuple of float, optional
+        Replaces `points`: fractions of the way from pial (0) to white (1), or of `radius` inwards.
+    radius : float
+        Half length of the ``line``, mm.
+    surface : str
+        Surface of the ``line``.
+    align : str
+        ``affine``: fsaverage, which is in MNI305, is taken to MNI152 by FreeSurfer's affine (1-4 mm), which is right.
+        ``nilearn``: coordinates are used as they are, as ``vol_to_surf`` does; no check of what they mean.
+    """
+
+    kind: Literal["depth", "line"] = "depth"
+    points: int = 10
+    depths: tuple[float, ...] | None = None
+    radius: float = 3.0
+    surface: Literal["pial", "white", "midthickness"] = "pial"
+    align: Literal["affine", "nilearn"] = "affine"
+
+
+def to_world(mesh: Mesh, world: str, align: str, *, where: str = "surface") -> np.ndarray:
+    """Return (n, 3) vertices of a mesh in the world of a volume.
+
+    Raises
+    ------
+    MismatchError
+        The two are not in one coordinate system (a person's own space against MNI152).
+    """
+    vertices = mesh.vertices.astype(float)
+    if align == "nilearn" or mesh.world == world:
+        return vertices
+    if (mesh.world, world) == ("MNI305", "MNI152"):
+        return vertices @ MNI305_TO_MNI152[:3, :3].T + MNI305_TO_MNI152[:3, 3]
+    raise MismatchError(f"a surface in {mesh.world} and a volume in {world} coordinates share no frame", where=where,
+                        remedy="Convert a volume of MNI152 to fsaverage, and a person's own volume to the person's own "
+                               "surfaces; or say which world the volume is in.")
+
+
+def sample_points(space: SurfaceSpace, hemisphere: Literal["left", "right"], volume: VolumeSpace,
+                  sampling: Sampling) -> np.ndarray:
+    """Return (vertices, samples, 3) float64 positions in voxels of the volume."""
+    if sampling.kind == "depth":
+        outer, inner = (to_world(load_mesh(space, hemisphere, part), volume.world, sampling.align, where=space.name)  # type: ignore[arg-type]
+                        for part in ("pial", "white"))
+        steps = np.linspace(0, 1, sampling.points) if sampling.depths is None else np.asarray(sampling.depths, float)
+        points = outer[:, None, :] + steps[None, :, None] * (inner - outer)[:, None, :]
+    elif sampling.kind == "line":
+        mesh = load_mesh(space, hemisphere, sampling.surface)
+        vertices = to_world(mesh, volume.world, sampling.align, where=space.name)
+        normals = vertex_normals(vertices, mesh.faces)
+        if sampling.depths is None:
+            steps = np.linspace(sampling.radius, -sampling.radius, sampling.points)
+        else:
+            steps = -sampling.radius * np.asarray(sampling.depths, float)
+        points = vertices[:, None, :] + steps[None, :, None] * normals[:, None, :]
+    else:
+        raise MismatchError(f"no sampling is called {sampling.kind!r}", remedy="Use depth or line.")
+    back = np.linalg.inv(volume.affine)
+    return points @ back[:3, :3].T + back[:3, 3]
+
+
+def corners(points: np.ndarray, shape: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the eight voxels (n, 8) of trilinear samples, their weights (n, 8), and which samples lie inside (n,).
+
+    The cell is clipped to the grid, so that a sample past the last voxel is extrapolated from its cell.
+    """
+    size = np.asarray(shape)
+    inside = ((points >= 0) & (points < size)).all(-1)
+    base = np.clip(np.floor(points), 0, np.maximum(size - 2, 0)).astype(np.int64)
+    part = points - base
+    voxel = np.zeros((*points.shape[:-1], 8), np.int64)
+    weight = np.ones((*points.shape[:-1], 8))
+    for corner in range(8):
+        for axis in range(3):
+            high = (corner >> axis) & 1
+            # an axis of one voxel has no cell: its only voxel counts whole
+            one = size[axis] == 1
+            voxel[..., corner] = voxel[..., corner] * size[axis] + base[..., axis] + (0 if one else high)
+            weight[..., corner] *= (1.0 - high if one else part[..., axis] if high else 1.0 - part[..., axis])
+    return voxel, weight, inside
+
+
+@dataclass(eq=False)
+class VolumeSampler:
+    """A ready sampling of one volume grid at the vertices of a surface.
+
+    Parameters
+    ----------
+    size : int
+        Voxels of the grid.
+    columns : (used,) int64
+        Voxels that any sample touches, ascending.
+    voxel : (vertices, samples, 8 or 1) int32
+        Positions in `columns` of the voxels of every sample.
+    weight : (vertices, samples, 8 or 1) float32
+        Their weights.
+    inside : (vertices, samples) bool
+    matrix : (vertices, used) csr, float64
+        The mean over samples when nothing is missing.
+    """
+
+    size: int
+    columns: np.ndarray
+    voxel: np.ndarray
+    weight: np.ndarray
+    inside: np.ndarray
+    matrix: sparse.csr_matrix
+    _known: OrderedDict[bytes, tuple[np.ndarray, sparse.csr_matrix]] = field(default_factory=OrderedDict, repr=False)
+
+    @staticmethod
+    def build(points: np.ndarray, shape: tuple[int, int, int], *, nearest: bool = False) -> VolumeSampler:
+        """Build from (vertices, samples, 3) positions in voxels; `nearest` takes one voxel per sample."""
+        size = np.asarray(shape)
+        if nearest:
+            rounded = np.round(points).astype(np.int64)
+            inside = ((rounded >= 0) & (rounded < size)).all(-1)
+            clipped = np.clip(rounded, 0, size - 1)
+            flat = np.ravel_multi_index(tuple(np.moveaxis(clipped, -1, 0)), shape)[..., None]
+            weight = np.ones(flat.shape)
+        else:
+            flat, weight, inside = corners(points, shape)
+        columns, voxel = np.unique(flat, return_inverse=True)
+        made = VolumeSampler(int(np.prod(size)), columns, voxel.reshape(flat.shape).astype(np.int32), weight, inside,
+                             sparse.csr_matrix((0, len(columns))))
+        made.matrix = made._rows(np.arange(len(flat)), inside)
+        return made
+
+    def apply(self, values: np.ndarray) -> np.ndarray:
+        """Return (vertices,) float64 means of (size,) values; NaN where no sample has data."""
+        used = np.asarray(values).reshape(-1)[self.columns].astype(np.float64)
+        missing = np.isnan(used)
+        if not missing.any():
+            out = self.matrix @ used
+        else:
+            used[missing] = 0.0
+            rows, fixed = self._fixed(missing)
+            out = self.matrix @ used
+            out[rows] = fixed @ used
+            out[rows[np.diff(fixed.indptr) == 0]] = np.nan
+        out[np.diff(self.matrix.indptr) == 0] = np.nan
+        return out
+
+    def apply_weights(self, values: np.ndarray, least: float) -> np.ndarray:
+        """Return (vertices,) means with the weights renormalised over the voxels that have data.
+
+        A vertex needs at least the share `least` of its weight. The rule for masked volumes, where nilearn's would
+        drop every sample that touches the rim of the mask.
+        """
+        used = np.asarray(values).reshape(-1)[self.columns].astype(np.float64)
+        good = np.isfinite(used)
+        total = self.matrix @ np.where(good, used, 0.0)
+        share = self.matrix @ good.astype(np.float64)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(share >= least, total / share, np.nan)
+
+    def majority(self, values: np.ndarray) -> np.ndarray:
+        """Return (vertices,) the most frequent value among the nearest voxels of the samples; ties: the smallest.
+
+        Only for a sampler built with ``nearest=True``. NaN samples do not vote.
+        """
+        used = np.asarray(values).reshape(-1)[self.columns]
+        votes = used[self.voxel[..., 0]].astype(np.float64)
+        votes[~self.inside] = np.nan
+        return most_frequent(votes)
+
+    def full_matrix(self) -> sparse.csr_matrix:
+        """Return the (vertices, size) matrix for values without NaN."""
+        matrix = self.matrix.tocoo()
+        return sparse.csr_matrix((matrix.data, (matrix.row, self.columns[matrix.col])),
+                                 shape=(matrix.shape[0], self.size))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return what :meth:`restored` needs, as plain arrays."""
+        return {"size": np.array(self.size), "columns": self.columns, "voxel": self.voxel, "weight": self.weight,
+                "inside": self.inside, "data": self.matrix.data, "indices": self.matrix.indices,
+                "indptr": self.matrix.indptr}
+
+    @staticmethod
+    def restored(arrays: dict[str, np.ndarray]) -> VolumeSampler:
+        """Return the sampler that :meth:`arrays` described."""
+        shape = (len(arrays["voxel"]), len(arrays["columns"]))
+        matrix = sparse.csr_matrix((arrays["data"], arrays["indices"], arrays["indptr"]), shape=shape)
+        return VolumeSampler(int(arrays["size"]), arrays["columns"], arrays["voxel"], arrays["weight"],
+                             arrays["inside"], matrix)
+
+    def _rows(self, rows: np.ndarray, good: np.ndarray) -> sparse.csr_matrix:
+        """Return the matrix of some vertices when only the samples `good` (rows, samples) count."""
+        counts = good.sum(1)
+        share = np.divide(1.0, counts, out=np.zeros(len(rows)), where=counts > 0)
+        weight = (self.weight[rows] * good[..., None]) * share[:, None, None]
+        keep = np.broadcast_to(good[..., None], weight.shape)
+        per_row = keep.reshape(len(rows), -1).sum(1)
+        pointer = np.concatenate([[0], np.cumsum(per_row)])
+        matrix = sparse.csr_matrix((weight[keep], self.voxel[rows][keep], pointer), shape=(len(rows), len(self.columns)))
+        matrix.sum_duplicates()  # explicit zeros stay: nilearn drops a sample for a NaN of weight zero as well
+        return matrix
+
+    def _fixed(self, missing: np.ndarray) -> tuple[np.ndarray, sparse.csr_matrix]:
+        key = hashlib.blake2b(np.packbits(missing).tobytes(), digest_size=16).digest()
+        if key in self._known:
+            self._known.move_to_end(key)
+            return self._known[key]
+        rows = np.flatnonzero(self._touched(missing))
+        good = self.inside[rows] & ~missing[self.voxel[rows]].any(-1)
+        self._known[key] = (rows, self._rows(rows, good))
+        while len(self._known) > REMEMBERED:
+            self._known.popitem(last=False)
+        return self._known[key]
+
+    def _touched(self, missing: np.ndarray) -> np.ndarray:
+        pattern = sparse.csr_matrix((np.ones(len(self.matrix.data), np.float32), self.matrix.indices,
+                                     self.matrix.indptr), shape=self.matrix.shape)
+        return pattern @ missing.astype(np.float32) > 0
+
+
+def most_frequent(votes: np.ndarray) -> np.ndarray:
+    """Return the most frequent value of every row, ignoring NaN; ties go to the smallest, empty rows are NaN."""
+    ordered = np.sort(votes, axis=1)  # NaN last
+    best = np.full(len(ordered), np.nan)
+    record = np.zeros(len(ordered), np.int64)
+    run = np.zeros(len(ordered), np.int64)
+    for column in range(ordered.shape[1]):
+        here = ordered[:, column]
+        run = np.where(here == ordered[:, column - 1], run + 1, 1) if column else np.ones(len(ordered), np.int64)
+        better = (run > record) & ~np.isnan(here)
+        record, best = np.where(better, run, record), np.where(better, here, best)
+    return best

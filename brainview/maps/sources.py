@@ -1,0 +1,130 @@
+"""Where mesh files lie on this machine: what nilearn ships or fetched, FreeSurfer folders, registered files.
+
+nothing here imports nilearn: its folder is located by name and the files are read with nibabel.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from brainview.core.errors import MissingError
+from brainview.core.files import read_json, walk, write_json
+from brainview.core.paths import data_dir
+
+Hemisphere = Literal["left", "right"]
+Surface = Literal["pial", "white", "midthickness", "inflated", "flat", "sphere"]
+Scalar = Literal["sulc", "curv", "thickness", "area"]
+
+_NILEARN_NAMES = {"inflated": "infl", "thickness": "thick"}
+#: How often published files spell each surface; the first match wins.
+_SPELLINGS = {"pial": r"pial", "white": r"white|smoothwm", "midthickness": r"midthickness|graymid",
+              "inflated": r"inflated(?!.*very)|veryinflated|very_inflated", "flat": r"flat",
+              "sphere": r"(?<!deformed_)sphere", "sphere-fsaverage": r"deformed_to-fsaverage|space-fsaverage.*sphere"}
+
+
+@lru_cache(maxsize=1)
+def nilearn_folder() -> Path:
+    """Return the folder of the data that nilearn ships, without importing it."""
+    spec = importlib.util.find_spec("nilearn")
+    if spec is None or spec.origin is None:
+        raise MissingError("nilearn, whose fsaverage5 and MNI152 files BrainView shows, is not installed",
+                           remedy="Reinstall brainview-explorer.")
+    return Path(spec.origin).parent / "datasets" / "data"
+
+
+def locate(space: str, hemisphere: str, part: str) -> Path | None:
+    """Return the file of a surface or scalar of a standard mesh, None when this machine has none.
+
+    Looked for in this order: what was registered, what nilearn ships (fsaverage5), nilearn's data folders, FreeSurfer
+    subjects folders, and for fsLR32k the folders named by ``BRAINVIEW_SURFACES``.
+    """
+    named = registered(space).get(hemisphere, {}).get(part)
+    if named:
+        return Path(named)
+    if space == "fsLR32k":
+        return _published(hemisphere, part)
+    file = f"{_NILEARN_NAMES.get(part, part)}_{hemisphere}.gii.gz"
+    folders = [nilearn_folder() / "fsaverage5"] if space == "fsaverage5" else [d / space for d in _nilearn_data()]
+    for folder in folders:
+        if (folder / file).is_file():
+            return folder / file
+    for subjects in freesurfer_folders():
+        path = freesurfer_file(subjects / space, hemisphere, part)
+        if path.is_file():
+            return path
+    return None
+
+
+def freesurfer_file(subject: Path, hemisphere: str, part: str) -> Path:
+    """Return the path of one file of a FreeSurfer subject (``sphere`` is the registered one, ``sphere.reg``)."""
+    name = {"sphere": "sphere.reg"}.get(part, part)
+    path = subject / "surf" / f"{hemisphere[0]}h.{name}"
+    if part == "sphere" and not path.is_file():  # fsaverage itself needs no registration
+        return path.with_name(f"{hemisphere[0]}h.sphere")
+    return path
+
+
+def freesurfer_folders() -> list[Path]:
+    """Return the FreeSurfer subjects folders that the environment names."""
+    named = [os.environ.get("SUBJECTS_DIR")]
+    if os.environ.get("FREESURFER_HOME"):
+        named.append(os.path.join(os.environ["FREESURFER_HOME"], "subjects"))
+    return [Path(n) for n in named if n and Path(n).is_dir()]
+
+
+def _nilearn_data() -> list[Path]:
+    named: list[str] = []
+    for variable in ("NILEARN_SHARED_DATA", "NILEARN_DATA"):
+        named += [p for p in os.environ.get(variable, "").split(os.pathsep) if p]
+    return [Path(p) for p in [*named, os.path.expanduser("~/nilearn_data")]]
+
+
+def _published(hemisphere: str, part: str) -> Path | None:
+    """Find an fsLR 32k surface by the names that HCP, Conte69 and TemplateFlow give them."""
+    side = {"left": r"([._]l[._]|hemi-l|_lh)", "right": r"([._]r[._]|hemi-r|_rh)"}[hemisphere]
+    what = re.compile(_SPELLINGS.get(part, re.escape(part)))
+    folders = [Path(p) for p in os.environ.get("BRAINVIEW_SURFACES", "").split(os.pathsep) if p]
+    for folder in folders:
+        for path in walk(folder, depth=3, count=20_000):
+            name = path.name.lower()
+            if name.endswith(".surf.gii") and "32k" in name and re.search(side, name) and what.search(name):
+                if part == "sphere" and "fsaverage" in name:
+                    continue
+                return path
+    return None
+
+
+def registry_file(space: str) -> Path:
+    """Return where the registration of a space is kept."""
+    safe = re.sub(r"[^A-Za-z0-9._-]", "_", space)
+    return data_dir() / "surfaces" / f"{safe}.json"
+
+
+def registered(space: str) -> dict:
+    """Return what was registered for a space: ``{"left": {"pial": path, ...}, "right": {...}}``, or {}."""
+    path = registry_file(space)
+    if not path.is_file():
+        return {}
+    value = read_json(path, limit=1 << 20)
+    return value if isinstance(value, dict) else {}
+
+
+def register(space: str, value: dict) -> None:
+    """Keep where the files of a space are, for this and every later process."""
+    write_json(registry_file(space), value)
+
+
+def remedy(space: str) -> str:
+    """Return what the user can do when a mesh is not there."""
+    if space == "fsLR32k":
+        return ("Give the surface files (*.32k_fs_LR.surf.gii, for example of the HCP or of Conte69): "
+                "name their folder in BRAINVIEW_SURFACES, or register them with maps.meshes.register_surfaces.")
+    if space.startswith("fsaverage"):
+        return (f"Let nilearn fetch it once (maps.meshes.fetch_mesh({space!r}) with a network), or set SUBJECTS_DIR "
+                f"or FREESURFER_HOME to a FreeSurfer installation that holds {space}.")
+    return "Register the subject's FreeSurfer folder with maps.meshes.register_native."
