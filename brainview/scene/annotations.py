@@ -1,0 +1,218 @@
+"""What is written on the brains: orientation letters, panel captions, ROI borders and names, the picked place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
+from vtkmodules.vtkCommonCore import vtkPoints
+from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
+from vtkmodules.vtkFiltersSources import vtkSphereSource
+from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkTextActor
+
+from brainview.core.names import shown
+from brainview.core.paths import resource
+from brainview.maps.display import Pick
+from brainview.maps.rois import RoiClass
+from brainview.scene.outlines import anchors, borders
+
+if TYPE_CHECKING:
+    from brainview.scene.surface import SurfaceScene, _Cell
+
+#: Sizes at scale 1: letters, captions and names in points of 1/72 inch at 72 dpi (= pixels), lines in pixels.
+LETTER, CAPTION, NAME, CORE, CASING = 12, 12, 12, 1.6, 3.4
+_EDGES = {"left": (0.012, 0.5, 0, 1), "right": (0.988, 0.5, 2, 1), "top": (0.5, 0.985, 1, 2), "bottom": (0.5, 0.015, 1, 0)}
+#: Lines float this far above the surface, mm, so that the surface does not swallow them.
+LIFT = 0.45
+
+
+class Annotations:
+    """Everything in a scene that is not the cortex itself; owned by :class:`SurfaceScene`."""
+
+    def __init__(self, scene: SurfaceScene) -> None:
+        self._scene = scene
+        self._classes: dict[str, RoiClass] = {}
+        self._names = False
+        self._pick: Pick | None = None
+        self._lines: dict[str, list[vtkPolyDataMapper]] = {}
+        self._anchors: list[tuple[str, str, int]] = []
+        self._texts: dict[int, dict[str, vtkTextActor]] = {}
+        self._name_actors: dict[int, list[tuple[vtkTextActor, str, int]]] = {}
+        self._props: dict[int, list[Any]] = {}
+        self._marker = vtkActor()
+        self._marker.SetMapper(vtkPolyDataMapper())
+        self._ball = vtkSphereSource()
+        self._ball.SetThetaResolution(20)
+        self._ball.SetPhiResolution(20)
+        self._marker.GetMapper().SetInputConnection(self._ball.GetOutputPort())
+        self._marker.GetProperty().SetLighting(False)
+
+    # ---- outlines ------------------------------------------------------------------------------------------------
+
+    def set_outlines(self, classes: Mapping[str, RoiClass], names: bool) -> None:
+        """Replace the borders and names."""
+        self._classes, self._names = dict(classes), names
+        self.rebuild()
+
+    def rebuild(self) -> None:
+        """Make the lines anew for the present surface."""
+        self._lines, self._anchors = {}, []
+        space = self._scene.space
+        for side, mesh in self._scene.meshes.items():
+            assert space is not None
+            part = space.left if side == "left" else space.right
+            points, segments, normals, start = [], [], [], 0
+            for roi_class in self._classes.values():
+                labels = _known(roi_class)[part]
+                line = borders(labels, mesh.points, mesh.faces, mesh.normals)
+                points.append(line.points)
+                normals.append(line.normals)
+                segments.append(line.segments + start)
+                start += len(line.points)
+                if self._names:
+                    used = np.zeros(len(labels), bool)
+                    used[np.unique(mesh.faces)] = True
+                    self._anchors += [(name, side, v) for name, v in
+                                      anchors(roi_class, np.where(used, labels, 0), mesh.points)]
+            if start:
+                self._lines[side] = [_line_mapper(np.concatenate(points) + lift * np.concatenate(normals),
+                                                  np.concatenate(segments)) for lift in (LIFT, 2 * LIFT)]
+        self.attach()
+
+    def attach(self) -> None:
+        """Put lines, letters, names and marker into the panels (which may be new)."""
+        self._texts, self._name_actors = {}, {}
+        self._props = {id(c): self._props.get(id(c), []) for c in self._scene.cells}
+        for cell in self._scene.cells:
+            renderer = cell.renderer
+            for prop in self._props.pop(id(cell), []):
+                renderer.RemoveViewProp(prop)
+            props = self._props[id(cell)] = []
+            self._attach_lines(cell)
+            flat = self._scene.surface == "flat"
+            texts = {} if flat else {edge: self._text(LETTER, *_EDGES[edge]) for edge in _EDGES}
+            texts["caption"] = self._text(CAPTION, 0.016, 0.97, 0, 2)
+            texts["caption"].SetInput(cell.panel.title)
+            for text in texts.values():
+                renderer.AddViewProp(text)
+                props.append(text)
+            self._texts[id(cell)] = texts
+            names = []
+            for name, side, vertex in self._anchors:
+                if side in cell.panel.sides:
+                    actor = self._text(NAME, 0, 0, 1, 1)
+                    actor.SetInput(shown(name, limit=40))
+                    actor.GetPositionCoordinate().SetCoordinateSystemToWorld()
+                    actor.GetPositionCoordinate().SetValue(*(float(c) for c in self._scene.meshes[side].points[vertex]))
+                    renderer.AddViewProp(actor)
+                    props.append(actor)
+                    names.append((actor, side, vertex))
+            self._name_actors[id(cell)] = names
+        self.restyle()
+        self.set_marker(self._pick)
+        self.moved()
+
+    def _attach_lines(self, cell: _Cell) -> None:
+        for side in cell.panel.sides:
+            for mapper, width, color in zip(self._lines.get(side, []), (CASING, CORE), (0.05, 1.0), strict=False):
+                actor = vtkActor()
+                actor.SetMapper(mapper)
+                look = actor.GetProperty()
+                look.SetLighting(False)
+                look.SetColor(color, color, color)
+                look.SetLineWidth(width * self._scene.scale)
+                cell.renderer.AddActor(actor)
+                self._props[id(cell)].append(actor)
+
+    def _text(self, size: float, x: float, y: float, across: int, upward: int) -> vtkTextActor:
+        text = vtkTextActor()
+        text.SetTextScaleModeToNone()
+        look = text.GetTextProperty()
+        look.SetFontFamily(4)  # VTK_FONT_FILE
+        look.SetFontFile(str(resource("fonts/Inter-Medium.ttf")))
+        look.SetFontSize(max(6, round(size * self._scene.scale)))
+        look.SetJustification(across)
+        look.SetVerticalJustification(upward)
+        text.GetPositionCoordinate().SetCoordinateSystemToNormalizedViewport()
+        text.SetPosition(x, y)
+        text.PickableOff()
+        return text
+
+    # ---- style, cameras, marker ----------------------------------------------------------------------------------
+
+    def restyle(self) -> None:
+        """Write in the ink of the present background."""
+        look = self._scene.background
+        quiet = tuple(c / 255 for c in look.quiet)
+        for texts in self._texts.values():
+            for text in texts.values():
+                text.GetTextProperty().SetColor(*quiet)
+        for names in self._name_actors.values():
+            for actor, _, _ in names:
+                style = actor.GetTextProperty()
+                style.SetColor(1, 1, 1)
+                style.SetBackgroundColor(0.06, 0.07, 0.09)
+                style.SetBackgroundOpacity(0.62)
+        self._marker.GetProperty().SetColor(*(c / 255 for c in look.marker))
+
+    def moved(self, cell: _Cell | None = None) -> None:
+        """Follow the camera: letters say what is at each edge, names behind the brain are hidden."""
+        for one in self._scene.cells if cell is None else [cell]:
+            letters = one.camera.letters()
+            for edge, text in self._texts.get(id(one), {}).items():
+                if edge in letters and text.GetInput() != letters[edge]:
+                    text.SetInput(letters[edge])
+            for actor, side, vertex in self._name_actors.get(id(one), []):
+                actor.SetVisibility(self._scene.in_sight(one, side, vertex))
+        self._size_marker()
+
+    def set_marker(self, pick: Pick | None) -> None:
+        """Put the marker on a vertex, or take it away (None, or a voxel)."""
+        self._pick = pick
+        for cell in self._scene.cells:
+            cell.renderer.RemoveActor(self._marker)
+        if pick is None or pick.hemisphere not in self._scene.meshes:
+            return
+        mesh = self._scene.meshes[pick.hemisphere]
+        if not 0 <= pick.vertex < len(mesh.points):
+            return
+        self._ball.SetCenter(*(float(c) for c in mesh.points[pick.vertex] + LIFT * mesh.normals[pick.vertex]))
+        self._size_marker()
+        for cell in self._scene.cells:
+            if pick.hemisphere in cell.panel.sides:
+                cell.renderer.AddActor(self._marker)
+
+    def _size_marker(self) -> None:
+        cells = self._scene.cells
+        if self._pick is not None and cells:
+            per_pixel = 2 * cells[0].camera.half_height / cells[0].pixels()[1]
+            radius = 4.5 * self._scene.scale * per_pixel
+            if abs(self._ball.GetRadius() - radius) > 0.02 * radius:
+                self._ball.SetRadius(radius)
+
+    def close(self) -> None:
+        """Forget all actors."""
+        self._texts, self._name_actors, self._lines, self._props = {}, {}, {}, {}
+
+
+def _known(roi_class: RoiClass) -> np.ndarray:
+    """Return labels with everything outside the table as 0."""
+    keys = np.array(sorted(k for k in roi_class.table if k > 0), np.int64)
+    labels = np.asarray(roi_class.labels)
+    return np.where(np.isin(labels, keys), labels, 0)
+
+
+def _line_mapper(points: np.ndarray, segments: np.ndarray) -> vtkPolyDataMapper:
+    data, where, cells = vtkPolyData(), vtkPoints(), vtkCellArray()
+    where.SetData(numpy_to_vtk(np.ascontiguousarray(points, np.float32), deep=True))
+    offsets = np.arange(0, segments.size + 1, 2, dtype=np.int64)
+    cells.SetData(numpy_to_vtkIdTypeArray(offsets, deep=True),
+                  numpy_to_vtkIdTypeArray(np.ascontiguousarray(segments.reshape(-1), np.int64), deep=True))
+    data.SetPoints(where)
+    data.SetLines(cells)
+    mapper = vtkPolyDataMapper()
+    mapper.SetInputData(data)
+    mapper.StaticOn()
+    return mapper

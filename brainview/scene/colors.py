@@ -1,0 +1,218 @@
+"""Values to colours. The one function :func:`colorize` serves the screen, the exported picture and the colour bar.
+
+The rules (they hold for every renderer):
+
+- NaN is no data: the plain anatomy, never a colour of the map; ``|v| >= threshold`` is shown; 0 hides nothing.
+- Colours are blended over the anatomy here, in numpy, and drawn opaque. Translucent actors would need depth peeling,
+  which software OpenGL does slowly and together with multisampling wrongly.
+- A one-sided bar that starts at 0 or above does not clamp at its lower end: what lies below it is anatomy (a negative
+  R² explains nothing). Its upper end, and both ends of a bar about 0, clamp.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from brainview.maps.brainmap import BrainMap
+from brainview.maps.display import (
+    ColorRule,
+    Pick,
+    auto_limits,
+    rule_for,
+    threshold_percentile,
+    threshold_value,
+)
+from brainview.scene.colormaps import lut
+
+__all__ = ["Bar", "ColorRule", "Pick", "anatomy", "auto_limits", "bar", "colorize", "colorize_map", "rule_for",
+           "threshold_percentile", "threshold_value"]
+
+#: Grey of gyri and sulci: close to each other, so that the map is read and not the folds.
+GYRUS, SULCUS = 190, 142
+#: Opacity that a faded value reaches just below the threshold.
+FADE = 0.62
+
+
+def anatomy(curvature: np.ndarray | None, size: int = 0, *, width: float = 0.05) -> np.ndarray:
+    """Return (n,) uint8 grey of the folds: gyri light, sulci dark, low contrast.
+
+    Parameters
+    ----------
+    curvature : (n,) float array or None
+        FreeSurfer's sulc or curv (positive in sulci), mm or 1/mm; None or NaN gives one middle grey.
+    size : int
+        n, when `curvature` is None.
+    width : float
+        Half width of the soft step between the two greys (avoids saw teeth between vertices).
+    """
+    middle = (GYRUS + SULCUS) // 2
+    if curvature is None:
+        return np.full(size, middle, np.uint8)
+    share = 0.5 + 0.5 * np.tanh(np.asarray(curvature, np.float32) / width)
+    grey = GYRUS + (SULCUS - GYRUS) * share
+    return np.where(np.isfinite(grey), np.round(grey), middle).astype(np.uint8)
+
+
+def colorize(values: np.ndarray, rule: ColorRule, underlay: np.ndarray, *, threshold: float | None = None,
+             out: np.ndarray | None = None) -> np.ndarray:
+    """Return the colour of every value, blended over the underlay.
+
+    Parameters
+    ----------
+    values : (n,) float array
+        In the map's units; NaN = no data.
+    rule : ColorRule
+        Colour table, limits, threshold.
+    underlay : (n,) or (n, 3) uint8 array
+        Anatomy, grey or RGB.
+    threshold : float, optional
+        The threshold in the map's units, when `values` are only a part of the map (a percentile is of the whole map).
+    out : (n, 3) uint8 array, optional
+        Written in place.
+
+    Returns
+    -------
+    (n, 3) uint8 array, RGB.
+    """
+    values = np.asarray(values)
+    if out is None:
+        out = np.empty((values.size, 3), np.uint8)
+    if rule.labels or rule.colormap == "labels":
+        out[:] = underlay[:, None] if underlay.ndim == 1 else underlay
+        return _label_colors(values, rule, out)
+    low, high = rule.limits
+    cut = threshold_value(rule, values) if threshold is None else threshold
+    packed = _packed(underlay)
+    with np.errstate(invalid="ignore", over="ignore"):
+        drawn = values >= low if low >= 0 and not rule.two_sided else np.isfinite(values)
+        strength = np.abs(values) if rule.two_sided else values
+        full = drawn & (strength >= cut) if cut > 0 else drawn
+        position = (values - np.float32(low)) * np.float32(256.0 / (high - low))
+        np.nan_to_num(position, copy=False, nan=0.0)
+        index = np.clip(position, 0, 255).astype(np.uint8)
+    table = lut(rule.colormap, rule.reverse)
+    packed = np.where(full, _packed(table)[index], packed)
+    out[:] = packed.view(np.uint8).reshape(-1, 4)[:, :3]
+    if rule.below == "faded" and cut > 0:
+        part = np.flatnonzero(drawn & ~full & (strength > 0))
+        weight = (FADE * (strength[part] / cut) ** 2).astype(np.float32)[:, None]
+        under = (underlay[part, None] if underlay.ndim == 1 else underlay[part]).astype(np.float32)
+        out[part] = np.round(under + weight * (table[index[part]] - under)).astype(np.uint8)
+    return out
+
+
+def _packed(rgb: np.ndarray) -> np.ndarray:
+    """Return (n,) or (n, 3) uint8 as (n,) uint32: one move per colour instead of three."""
+    four = np.empty((len(rgb), 4), np.uint8)
+    four[:, :3] = rgb[:, None] if rgb.ndim == 1 else rgb
+    four[:, 3] = 255
+    return four.view(np.uint32).reshape(-1)
+
+
+def _label_colors(values: np.ndarray, rule: ColorRule, out: np.ndarray) -> np.ndarray:
+    if not rule.labels:
+        return out
+    ids = np.array([k for k, _, _ in rule.labels])
+    order = np.argsort(ids)
+    colors = np.array([c for _, _, c in rule.labels], np.uint8)[order]
+    ids = ids[order]
+    asked = np.where(np.isfinite(values), np.round(values), 0).astype(np.int64)
+    place = np.minimum(np.searchsorted(ids, asked), ids.size - 1)
+    known = (ids[place] == asked) & (asked > 0)
+    out[known] = colors[place[known]]
+    return out
+
+
+def colorize_map(brain_map: BrainMap, rule: ColorRule, underlay: np.ndarray) -> np.ndarray:
+    """Return (space.size, 3) uint8 colours of a map; the threshold is that of the whole map."""
+    return colorize(brain_map.values, rule, underlay)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A colour bar, ready to be drawn by Qt or into a picture.
+
+    Parameters
+    ----------
+    colors : (256, 3) uint8 array
+        From the low to the high end, exactly as a value there is drawn over middle-grey anatomy.
+    ticks : tuple of (position 0..1, text)
+    marks : tuple of float
+        Positions (0..1) of the threshold, inside the bar.
+    labels : tuple of (name, (r, g, b))
+        Entries of a label map; then the other fields are empty.
+    title : str
+        Name and units.
+    note : str
+        What the threshold is, in words; empty without one.
+    """
+
+    colors: np.ndarray
+    ticks: tuple[tuple[float, str], ...]
+    marks: tuple[float, ...]
+    labels: tuple[tuple[str, tuple[int, int, int]], ...]
+    title: str
+    note: str
+
+
+def bar(rule: ColorRule, brain_map: BrainMap | None = None, *, ticks: int = 5) -> Bar:
+    """Return the colour bar of a rule; the map gives the name, the units and the meaning of a percentile."""
+    values = brain_map.values if brain_map is not None else np.zeros(0, np.float32)
+    title = bar_title(brain_map)
+    if rule.labels:
+        return Bar(np.zeros((0, 3), np.uint8), (), (), tuple((n, c) for _, n, c in rule.labels), title, "")
+    low, high = rule.limits
+    cut = threshold_value(rule, values)
+    along = np.linspace(low, high, 256, dtype=np.float64)
+    middle = np.full(256, (GYRUS + SULCUS) // 2, np.uint8)
+    colors = colorize(along, rule, middle, threshold=cut)
+    marks = tuple((t - low) / (high - low) for t in ((-cut, cut) if rule.two_sided else (cut,))
+                  if cut > 0 and low <= t <= high)
+    return Bar(colors, tuple(nice_ticks(low, high, ticks)), marks, (), title, threshold_note(rule, values, cut))
+
+
+def bar_title(brain_map: BrainMap | None) -> str:
+    """Return ``name (units)``; a map without units has only its name."""
+    if brain_map is None:
+        return ""
+    return f"{brain_map.name} ({brain_map.units})" if brain_map.units else brain_map.name
+
+
+def threshold_note(rule: ColorRule, values: np.ndarray, cut: float) -> str:
+    """Return the threshold in words with its equivalent in the other unit, empty for none."""
+    if cut <= 0:
+        return ""
+    sign = "|x|" if rule.two_sided else "x"
+    below = ", below faded" if rule.below == "faded" else ""
+    share = threshold_percentile(rule, values)
+    return f"{sign} ≥ {number(cut)} = {share:.3g}th percentile{below}" if values.size else f"{sign} ≥ {number(cut)}{below}"
+
+
+def number(value: float) -> str:
+    """Return a number with three significant digits and a true minus sign."""
+    if not math.isfinite(value):
+        return "no data"
+    text = f"{value:.3g}"
+    if "e" in text:
+        mantissa, power = text.split("e")
+        text = f"{mantissa}·10^{int(power)}"
+    return text.replace("-", "−")
+
+
+def nice_ticks(low: float, high: float, count: int = 5) -> list[tuple[float, str]]:
+    """Return up to about `count` round ticks as (position 0..1, text), all with the same number of decimals."""
+    span = high - low
+    raw = span / max(1, count)
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(s * power for s in (1, 2, 2.5, 5, 10) if s * power >= raw * 0.999)
+    first = math.ceil(low / step - 1e-9)
+    places = [k * step for k in range(first, math.floor(high / step + 1e-9) + 1)]
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+    if abs(step * 10**decimals - round(step * 10**decimals)) > 1e-6:
+        decimals += 1
+    if max(abs(low), abs(high)) >= 1e5 or decimals > 5:
+        return [((p - low) / span, number(p)) for p in places]
+    return [((p - low) / span, f"{p + 0.0:.{decimals}f}".replace("-", "−")) for p in places]

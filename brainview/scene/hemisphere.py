@@ -1,0 +1,228 @@
+"""One hemisphere in VTK: geometry, normals, colours that change in place, and a search tree for picking."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to_numpy
+from vtkmodules.vtkCommonCore import mutable, vtkPoints
+from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData, vtkStaticCellLocator
+from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper
+
+from brainview.core.errors import BrainViewError, MismatchError, MissingError
+from brainview.maps.brainmap import BrainMap
+from brainview.maps.meshes import load_mesh, load_scalar
+from brainview.maps.space import GrayordinateSpace, MaskedSpace, ParcelSpace, Space, SurfaceSpace
+from brainview.scene.colors import anatomy
+
+#: Space between hemispheres that are moved apart, mm.
+GAP = 12.0
+#: Surfaces whose coordinates overlap in the middle or mean nothing there.
+_APART = ("inflated", "flat", "sphere")
+#: What a mesh's coordinates are called on screen.
+WORLDS = {"MNI305": "MNI305 (fsaverage)", "scanner": "scanner RAS", "tkr": "FreeSurfer surface RAS",
+          "none": "no anatomical coordinates", "unknown": "unknown space"}
+
+
+class Hemisphere:
+    """Points, colours and pick tree of one side.
+
+    Parameters
+    ----------
+    points : (n, 3) float32 array
+        The drawn surface, mm.
+    faces : (m, 3) int array
+    anatomical : (n, 3) float32 array and str
+        White or mid-thickness surface of the same vertices, mm, and the name of its space: what the read-out tells.
+    underlay : (n,) uint8 array
+        Grey of the folds.
+    lit : bool
+        False draws the colours without shading (flat maps).
+    """
+
+    def __init__(self, points: np.ndarray, faces: np.ndarray, anatomical: tuple[np.ndarray, str],
+                 underlay: np.ndarray, *, lit: bool = True) -> None:
+        self.points = np.ascontiguousarray(points, np.float32)
+        self.faces = np.ascontiguousarray(faces, np.int64)
+        self.anatomical, self.world = anatomical
+        self.underlay, self.lit = underlay, lit
+        self.normals = vertex_normals(self.points, self.faces)
+        self._used = np.unique(self.faces)
+        self.polydata = _polydata(self.points, self.faces, self.normals)
+        colors = numpy_to_vtk(np.repeat(underlay[:, None], 3, axis=1), deep=True)
+        colors.SetName("colors")
+        self.polydata.GetPointData().SetScalars(colors)
+        self._array = colors
+        self.colors: np.ndarray = vtk_to_numpy(colors)
+        self.mapper = vtkPolyDataMapper()
+        self.mapper.SetInputData(self.polydata)
+        self.mapper.SetColorModeToDirectScalars()
+        self.mapper.StaticOn()  # no pipeline to ask on every paint
+        self._locator: vtkStaticCellLocator | None = None
+
+    @property
+    def shown_points(self) -> np.ndarray:
+        """The points that belong to a triangle (a flat map has cuts)."""
+        return self.points[self._used]
+
+    def actor(self) -> vtkActor:
+        """Return a new actor of this hemisphere for one more panel."""
+        actor = vtkActor()
+        actor.SetMapper(self.mapper)
+        look = actor.GetProperty()
+        look.SetInterpolationToPhong()
+        look.SetAmbient(0.30 if self.lit else 1.0)
+        look.SetDiffuse(0.80 if self.lit else 0.0)
+        look.SetSpecular(0.06 if self.lit else 0.0)
+        look.SetSpecularPower(18)
+        return actor
+
+    def paint(self, underlay: np.ndarray) -> None:
+        """Show (n,) uint8 grey only."""
+        self.colors[:] = underlay[:, None]
+        self.painted()
+
+    def painted(self) -> None:
+        """Tell VTK that the colours were written."""
+        self._array.Modified()
+
+    def hit(self, start: np.ndarray, end: np.ndarray) -> tuple[float, int]:
+        """Return (share of the way, nearest vertex) of the first triangle between two points; vertex -1 for none."""
+        if self._locator is None:  # built when first asked: about 10 ms for 20,000 triangles
+            self._locator = vtkStaticCellLocator()
+            self._locator.SetDataSet(self.polydata)
+            self._locator.BuildLocator()
+        share, where, parametric = mutable(0.0), [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
+        part, cell = mutable(0), mutable(-1)
+        if not self._locator.IntersectWithLine(start, end, 1e-6, share, where, parametric, part, cell):
+            return 1.0, -1
+        corners = self.faces[int(cell)]
+        away = self.points[corners] - np.asarray(where, np.float32)
+        return float(share), int(corners[np.argmin((away**2).sum(1))])
+
+    def close(self) -> None:
+        """Drop the search tree and the mapper's input."""
+        self._locator = None
+        self.mapper.RemoveAllInputs()
+
+
+def _polydata(points: np.ndarray, faces: np.ndarray, normals: np.ndarray) -> vtkPolyData:
+    data, where, cells = vtkPolyData(), vtkPoints(), vtkCellArray()
+    where.SetData(numpy_to_vtk(points, deep=True))
+    offsets = np.arange(0, faces.size + 1, 3, dtype=np.int64)
+    cells.SetData(numpy_to_vtkIdTypeArray(offsets, deep=True), numpy_to_vtkIdTypeArray(faces.reshape(-1), deep=True))
+    data.SetPoints(where)
+    data.SetPolys(cells)
+    outward = numpy_to_vtk(normals, deep=True)
+    outward.SetName("normals")
+    data.GetPointData().SetNormals(outward)
+    return data
+
+
+def vertex_normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """Return (n, 3) float32 unit normals, the mean of the adjoining triangles weighted by their area.
+
+    Vertices without a triangle get (0, 0, 1).
+    """
+    a, b, c = (points[faces[:, k]].astype(np.float64) for k in range(3))
+    cross = np.cross(b - a, c - a)
+    total = np.zeros((len(points), 3))
+    for axis in range(3):
+        total[:, axis] = sum(np.bincount(faces[:, k], cross[:, axis], len(points)) for k in range(3))
+    length = np.linalg.norm(total, axis=1, keepdims=True)
+    return np.where(length > 0, total / np.maximum(length, 1e-12), [0.0, 0.0, 1.0]).astype(np.float32)
+
+
+def load_hemispheres(space: SurfaceSpace, surface: str, *, lit: bool = True) -> dict[str, Hemisphere]:
+    """Return the hemispheres of a space that have vertices; raises BrainViewError when a mesh is missing or unfit."""
+    parts: dict[str, tuple[Any, ...]] = {}
+    for side, count in (("left", space.n_left), ("right", space.n_right)):
+        if not count:
+            continue
+        mesh = load_mesh(space, side, surface)
+        if len(mesh.vertices) != count:
+            raise MismatchError(f"the {side} {surface} surface has {len(mesh.vertices):,} vertices, "
+                                f"{space.name} has {count:,}", remedy="Load the surface that the values belong to.")
+        points = np.array(mesh.vertices, np.float32)
+        if surface == "flat":
+            points[:, 2] = 0.0
+        parts[side] = (points, mesh.faces, _anatomical(space, side), anatomy(_folds(space, side), count))
+    if surface in _APART and len(parts) == 2:
+        for side, sign in (("left", -1.0), ("right", 1.0)):
+            points, faces = parts[side][:2]
+            used = points[np.unique(faces)]
+            inner = used[:, 0].max() if side == "left" else used[:, 0].min()
+            points[:, 0] += np.float32(sign * GAP / 2 - inner)
+    return {side: Hemisphere(*part, lit=lit) for side, part in parts.items()}
+
+
+def _anatomical(space: SurfaceSpace, side: Any) -> tuple[np.ndarray, str]:
+    """Return the coordinates that are told for every vertex, mm, and what they mean."""
+    for surface in ("white", "midthickness", "pial"):
+        try:
+            mesh = load_mesh(space, side, surface)  # type: ignore[arg-type]
+        except MissingError:
+            continue
+        return mesh.vertices, WORLDS.get(mesh.world, mesh.world)
+    count = space.n_left if side == "left" else space.n_right
+    return np.full((count, 3), np.nan, np.float32), "no anatomical coordinates"  # only an inflated surface is there
+
+
+def _folds(space: SurfaceSpace, side: Any) -> np.ndarray | None:
+    for scalar in ("sulc", "curv"):
+        try:
+            return load_scalar(space, side, scalar)  # type: ignore[arg-type]
+        except BrainViewError:
+            continue
+    return None
+
+
+def surface_of(space: Space) -> SurfaceSpace | None:
+    """Return the surface on which maps of a space are drawn, None for volumes and unplaced parcels."""
+    root = space.root
+    if isinstance(root, SurfaceSpace):
+        return root
+    if isinstance(root, GrayordinateSpace):
+        counts = {s.name: s.n_vertices for s in root.structures if s.n_vertices}
+        left, right = counts.get("CORTEX_LEFT", 0), counts.get("CORTEX_RIGHT", 0)
+        if max(left, right) == 32_492:
+            return SurfaceSpace("fsLR32k", left, right)
+        return SurfaceSpace(root.name, left, right) if left or right else None
+    return None
+
+
+def on_surface(brain_map: BrainMap, space: SurfaceSpace | None) -> np.ndarray:
+    """Return (space.size,) float32 values of a map on its surface, NaN where it has none.
+
+    Raises MismatchError when the map does not live on `space`.
+    """
+    target = surface_of(brain_map.space)
+    if space is None or target is None or target != space:
+        raise MismatchError(f"{brain_map.name!r} is on {brain_map.space.name}, "
+                            f"the mesh on screen is {space.name if space else 'none'}", remedy="Convert the map first.")
+    values, own = brain_map.values, brain_map.space
+    while not isinstance(own, (SurfaceSpace, GrayordinateSpace)):
+        if isinstance(own, MaskedSpace):
+            values, own = own.expand(values), own.parent
+        elif isinstance(own, ParcelSpace) and own.parent is not None and own.labels is not None:
+            table = np.concatenate([[np.nan], values]).astype(np.float32)  # label k > 0 is value k - 1
+            labels = np.where((own.labels >= 0) & (own.labels <= own.size), own.labels, 0)
+            values, own = table[labels], own.parent
+        else:
+            raise MissingError(f"{brain_map.space.name} does not say where its values are on a surface",
+                               remedy="Open it together with its atlas.")
+    if isinstance(own, SurfaceSpace):
+        return np.asarray(values, np.float32)
+    out = np.full(space.size, np.nan, np.float32)
+    start = 0
+    for part in own.structures:
+        count = len(part.index)
+        if part.name in ("CORTEX_LEFT", "CORTEX_RIGHT"):
+            out[np.asarray(part.index) + (space.n_left if part.name == "CORTEX_RIGHT" else 0)] = \
+                values[start:start + count]
+        start += count
+    return out
+
+
+__all__ = ["Hemisphere", "load_hemispheres", "on_surface", "surface_of", "vertex_normals"]
