@@ -27,6 +27,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "score": ("score", "score a trained encoding model"),
     "convert": ("convert", "convert a map to NIfTI, GIFTI, CIFTI or CSV, on another space if asked"),
     "snapshot": ("snapshot", "draw a map into a picture without a window"),
+    "evaluate": ("evaluate", "score prediction files of captions or boxes"),
     "benchmark": ("benchmark", "measure accuracy against known truth and speed against peers"),
 }
 
