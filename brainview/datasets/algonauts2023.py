@@ -21,7 +21,7 @@ from brainview.core.names import shown
 from brainview.datasets.ceilings import shipped_ceiling
 from brainview.datasets.responses import SideBySide, Stacked
 from brainview.datasets.stimuli import FileStimuli, truth_folder
-from brainview.datasets.types import NO_CEILING, Ceiling, Responses, Subject, TrialTable
+from brainview.datasets.types import NO_CEILING, ArrayResponses, Ceiling, Responses, Subject, TrialTable
 from brainview.maps.brainmap import Label
 from brainview.maps.rois import RoiClass
 from brainview.maps.space import VERTICES, MaskedSpace, SurfaceSpace, surface_space
@@ -141,14 +141,14 @@ def _responses(folder: Path, part: str, space: MaskedSpace) -> SideBySide | None
     arrays = [load_npy(f) for f in files]
     for file, array, width in zip(files, arrays, _halves(space), strict=True):
         if array.ndim != 2 or array.dtype.kind != "f":
-            raise FormatError(f"has shape {array.shape} and type {array.dtype}, (images, vertices) float32 was expected",
-                              where=file)
+            raise FormatError(f"has shape {array.shape} and type {array.dtype}, (images, vertices) float32 was "
+                              "expected", where=file)
         if array.shape[1] != width:
             raise MismatchError(f"has {array.shape[1]:,} vertices, the mask has {width:,}", where=file,
                                 remedy="Responses and roi_masks must be of one subject.")
     if arrays[0].shape[0] != arrays[1].shape[0]:
         raise MismatchError(f"has {arrays[0].shape[0]:,} rows left and {arrays[1].shape[0]:,} right", where=folder)
-    return SideBySide(arrays)
+    return SideBySide([ArrayResponses(a) for a in arrays])
 
 
 def _table(path: Path, name: str, problems: list[str]) -> dict[int, Label]:

@@ -1,4 +1,4 @@
-"""Pictures as RGB whatever file they came in: orientation applied, transparency flattened, depth reduced, size bounded."""
+"""Pictures as RGB whatever file they came in: turned upright, transparency flattened, 8 bits, bounded in size."""
 
 from __future__ import annotations
 

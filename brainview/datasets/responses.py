@@ -28,38 +28,38 @@ def as_rows(index: np.ndarray | slice, trials: int) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class SideBySide:
-    """Columns of several arrays (left, right hemisphere) as one, each memory-mapped on its own.
+    """Columns of several responses (left, right hemisphere) as one, each memory-mapped on its own.
 
     Parameters
     ----------
-    arrays : sequence of (trials, n_i) arrays
-    scale : float
-        Stored value x scale = beta.
+    parts : sequence of Responses
+        All with the same number of trials.
     """
 
-    arrays: Sequence[np.ndarray]
-    scale: float = 1.0
+    parts: Sequence[Responses]
 
     def __post_init__(self) -> None:
-        heights = {a.shape[0] for a in self.arrays}
+        heights = {p.shape[0] for p in self.parts}
         if len(heights) != 1:
             raise MismatchError(f"the parts have different numbers of trials: {sorted(heights)}")
 
     @property
     def shape(self) -> tuple[int, int]:
-        return self.arrays[0].shape[0], sum(a.shape[1] for a in self.arrays)
+        return self.parts[0].shape[0], sum(p.shape[1] for p in self.parts)
 
     def rows(self, index: np.ndarray | slice) -> np.ndarray:
-        """Return (n, sum n_i) float32."""
-        parts = [a[index] for a in self.arrays]
+        """Return (n, sum of locations) float32."""
+        parts = [p.rows(index) for p in self.parts]
         out = np.empty((parts[0].shape[0], self.shape[1]), np.float32)
         start = 0
         for part in parts:
             out[:, start:start + part.shape[1]] = part
             start += part.shape[1]
-        if self.scale != 1.0:
-            out *= np.float32(self.scale)
         return out
+
+    def prepare(self, *, context: JobContext = QUIET) -> None:
+        """Prepare every part that needs it."""
+        prepare_all(self.parts, context)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +99,11 @@ class Stacked:
 
     def prepare(self, *, context: JobContext = QUIET) -> None:
         """Prepare every part that needs it."""
-        for i, part in enumerate(self.parts):
-            if isinstance(part, Preparable):
-                part.prepare(context=Stage(context, i / len(self.parts), (i + 1) / len(self.parts),
-                                           f"part {i + 1} of {len(self.parts)}"))
+        prepare_all(self.parts, context)
+
+
+def prepare_all(parts: Sequence[Responses], context: JobContext) -> None:
+    """Prepare those of `parts` that need it, reporting them as shares of one job."""
+    for i, part in enumerate(parts):
+        if isinstance(part, Preparable):
+            part.prepare(context=Stage(context, i / len(parts), (i + 1) / len(parts), f"part {i + 1} of {len(parts)}"))

@@ -117,7 +117,7 @@ class FileStimuli(_Wordy):
         """Return the RGB picture."""
         path = self.files.get(int(stimulus))
         if path is None:
-            known = "was shown, but its picture is not here" if int(stimulus) in self.files else "is not in the data set"
+            known = "was shown, its picture is not here" if int(stimulus) in self.files else "is not in the data set"
             raise MissingError(f"stimulus {int(stimulus)} {known}")
         return load_image(path)
 

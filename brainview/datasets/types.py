@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -158,7 +158,8 @@ class Subject:
     trials : TrialTable
         Rows of `responses`.
     responses : Responses
-    rois : dict of str to RoiClass
+    rois : mapping of str to RoiClass
+        May load a class when it is asked for.
     ceiling : Ceiling
     splits : dict of str to (n,) int64
         Stimulus ids of the parts that the layout itself defines (``train``, ``test``...).
@@ -178,7 +179,7 @@ class Subject:
     space: Space
     trials: TrialTable
     responses: Responses
-    rois: dict[str, RoiClass] = field(default_factory=dict)
+    rois: Mapping[str, RoiClass] = field(default_factory=dict)
     ceiling: Ceiling = NO_CEILING
     splits: dict[str, np.ndarray] = field(default_factory=dict)
     anatomy: dict[str, Path] = field(default_factory=dict)
