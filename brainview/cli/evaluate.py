@@ -51,7 +51,8 @@ def _captions(candidates: dict[str, Any], references: dict[str, Any]) -> list[di
     rows = [{"metric": f"BLEU-{i + 1}", "value": round(100 * v, 2), "n": n, "note": "corpus, closest reference length"}
             for i, v in enumerate(scores.bleu)]
     rows += [{"metric": "ROUGE-L", "value": round(100 * scores.rouge_l, 2), "n": n, "note": "F, beta 1.2"},
-             {"metric": "CIDEr", "value": round(100 * scores.cider, 2), "n": n, "note": "CIDEr-D of this reference pool"}]
+             {"metric": "CIDEr", "value": round(100 * scores.cider, 2), "n": n,
+              "note": "CIDEr-D of this reference pool"}]
     missing = meteor_available()
     rows.append({"metric": "METEOR", "value": None if missing else round(100 * meteor(single, several), 2), "n": n,
                  "note": missing or "METEOR 1.5"})
