@@ -9,7 +9,6 @@ import numpy as np
 from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray
 from vtkmodules.vtkCommonCore import vtkPoints
 from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData
-from vtkmodules.vtkFiltersSources import vtkSphereSource
 from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkTextActor
 
 from brainview.core.names import shown
@@ -41,13 +40,7 @@ class Annotations:
         self._texts: dict[int, dict[str, vtkTextActor]] = {}
         self._name_actors: dict[int, list[tuple[vtkTextActor, str, int]]] = {}
         self._props: dict[int, list[Any]] = {}
-        self._marker = vtkActor()
-        self._marker.SetMapper(vtkPolyDataMapper())
-        self._ball = vtkSphereSource()
-        self._ball.SetThetaResolution(20)
-        self._ball.SetPhiResolution(20)
-        self._marker.GetMapper().SetInputConnection(self._ball.GetOutputPort())
-        self._marker.GetProperty().SetLighting(False)
+        self._cross: dict[int, list[vtkActor]] = {}
 
     # ---- outlines ------------------------------------------------------------------------------------------------
 
@@ -84,6 +77,7 @@ class Annotations:
     def attach(self) -> None:
         """Put lines, letters, names and marker into the panels (which may be new)."""
         self._texts, self._name_actors = {}, {}
+        self._cross = {}
         self._props = {id(c): self._props.get(id(c), []) for c in self._scene.cells}
         for cell in self._scene.cells:
             renderer = cell.renderer
@@ -111,18 +105,13 @@ class Annotations:
                     names.append((actor, side, vertex))
             self._name_actors[id(cell)] = names
         self.restyle()
-        self.set_marker(self._pick)
         self.moved()
 
     def _attach_lines(self, cell: _Cell) -> None:
         for side in cell.panel.sides:
-            for mapper, width, color in zip(self._lines.get(side, []), (CASING, CORE), (0.05, 1.0), strict=False):
-                actor = vtkActor()
-                actor.SetMapper(mapper)
-                look = actor.GetProperty()
-                look.SetLighting(False)
-                look.SetColor(color, color, color)
-                look.SetLineWidth(width * self._scene.scale)
+            looks = ((CASING, (12, 12, 12)), (CORE, (255, 255, 255)))
+            for mapper, (width, color) in zip(self._lines.get(side, []), looks, strict=False):
+                actor = _line_actor(mapper, width * self._scene.scale, color)
                 cell.renderer.AddActor(actor)
                 self._props[id(cell)].append(actor)
 
@@ -155,7 +144,6 @@ class Annotations:
                 style.SetColor(1, 1, 1)
                 style.SetBackgroundColor(0.06, 0.07, 0.09)
                 style.SetBackgroundOpacity(0.62)
-        self._marker.GetProperty().SetColor(*(c / 255 for c in look.marker))
 
     def moved(self, cell: _Cell | None = None) -> None:
         """Follow the camera: letters say what is at each edge, names behind the brain are hidden."""
@@ -165,36 +153,41 @@ class Annotations:
                 if edge in letters and text.GetInput() != letters[edge]:
                     text.SetInput(letters[edge])
             for actor, side, vertex in self._name_actors.get(id(one), []):
-                actor.SetVisibility(self._scene.in_sight(one, side, vertex))
-        self._size_marker()
+                actor.SetVisibility(self._scene.in_sight(one, side, vertex, facing=0.3))
+            self._draw_cross(one)
 
     def set_marker(self, pick: Pick | None) -> None:
         """Put the marker on a vertex, or take it away (None, or a voxel)."""
         self._pick = pick
         for cell in self._scene.cells:
-            cell.renderer.RemoveActor(self._marker)
-        if pick is None or pick.hemisphere not in self._scene.meshes:
-            return
-        mesh = self._scene.meshes[pick.hemisphere]
-        if not 0 <= pick.vertex < len(mesh.points):
-            return
-        self._ball.SetCenter(*(float(c) for c in mesh.points[pick.vertex] + LIFT * mesh.normals[pick.vertex]))
-        self._size_marker()
-        for cell in self._scene.cells:
-            if pick.hemisphere in cell.panel.sides:
-                cell.renderer.AddActor(self._marker)
+            self._draw_cross(cell)
 
-    def _size_marker(self) -> None:
-        cells = self._scene.cells
-        if self._pick is not None and cells:
-            per_pixel = 2 * cells[0].camera.half_height / cells[0].pixels()[1]
-            radius = 4.5 * self._scene.scale * per_pixel
-            if abs(self._ball.GetRadius() - radius) > 0.02 * radius:
-                self._ball.SetRadius(radius)
+    def _draw_cross(self, cell: _Cell) -> None:
+        """Draw a cross hair around the picked vertex in one panel, the same size on every zoom, if it is in sight."""
+        for actor in self._cross.pop(id(cell), []):
+            cell.renderer.RemoveActor(actor)
+        pick, scene = self._pick, self._scene
+        mesh = None if pick is None else scene.meshes.get(pick.hemisphere)
+        if pick is None or mesh is None or pick.hemisphere not in cell.panel.sides:
+            return
+        if not 0 <= pick.vertex < len(mesh.points) or not scene.in_sight(cell, pick.hemisphere, pick.vertex):
+            return
+        camera = cell.camera
+        unit = scene.scale * 2 * camera.half_height / cell.pixels()[1]
+        center = mesh.points[pick.vertex] + 40 * camera.towards  # before the folds around it; parallel, so in place
+        arms = [np.cos(a) * camera.right + np.sin(a) * camera.up for a in np.arange(4) * np.pi / 2]
+        points = np.concatenate([[center + 4 * unit * arm, center + 12 * unit * arm] for arm in arms])
+        segments = np.arange(8).reshape(4, 2)
+        actors = []
+        for width, color, nearer in ((4.6, (12, 14, 18), 0.0), (2.2, scene.background.marker, 1.0)):
+            actors.append(_line_actor(_line_mapper(points + nearer * camera.towards, segments), width * scene.scale,
+                                      color))
+            cell.renderer.AddActor(actors[-1])
+        self._cross[id(cell)] = actors
 
     def close(self) -> None:
         """Forget all actors."""
-        self._texts, self._name_actors, self._lines, self._props = {}, {}, {}, {}
+        self._texts, self._name_actors, self._lines, self._props, self._cross = {}, {}, {}, {}, {}
 
 
 def _known(roi_class: RoiClass) -> np.ndarray:
@@ -202,6 +195,15 @@ def _known(roi_class: RoiClass) -> np.ndarray:
     keys = np.array(sorted(k for k in roi_class.table if k > 0), np.int64)
     labels = np.asarray(roi_class.labels)
     return np.where(np.isin(labels, keys), labels, 0)
+
+
+def _line_actor(mapper: vtkPolyDataMapper, width: float, color: tuple[int, int, int]) -> vtkActor:
+    actor = vtkActor()
+    actor.SetMapper(mapper)
+    actor.GetProperty().SetLighting(False)
+    actor.GetProperty().SetColor(*(c / 255 for c in color))
+    actor.GetProperty().SetLineWidth(width)
+    return actor
 
 
 def _line_mapper(points: np.ndarray, segments: np.ndarray) -> vtkPolyDataMapper:

@@ -19,6 +19,7 @@ import vtkmodules.vtkRenderingFreeType
 import vtkmodules.vtkRenderingOpenGL2  # noqa: F401  (both register VTK's implementations)
 from vtkmodules.vtkRenderingCore import vtkLight, vtkRenderer, vtkRenderWindow
 
+from brainview.core.errors import MissingError
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.rois import RoiClass
 from brainview.maps.space import Space, SurfaceSpace
@@ -39,8 +40,6 @@ class _Cell:
         self.panel = panel
         self.renderer = vtkRenderer()
         self.renderer.SetViewport(*panel.rect)
-        self.renderer.SetPreserveColorBuffer(True)  # the background belongs to the renderer behind all panels
-        self.renderer.SetLayer(0)
         self.renderer.AutomaticLightCreationOff()
         for position, strength in LIGHTS:
             light = vtkLight()
@@ -108,7 +107,7 @@ class SurfaceScene:
         self._values: np.ndarray | None = None
         self._indices: tuple[Space, np.ndarray] | None = None
         self.rule = ColorRule()
-        self._background = BACKGROUNDS["dark"]
+        self._name, self._background = "dark", BACKGROUNDS["dark"]
         self.notes = Annotations(self)
         self.set_background("dark")
 
@@ -149,6 +148,7 @@ class SurfaceScene:
             for side in sides:
                 cell.renderer.AddActor(self.meshes[side].actor())
             self._cells.append(cell)
+        self.set_background(self._name)
         self.notes.attach()
         self.fit()
 
@@ -190,8 +190,12 @@ class SurfaceScene:
 
     def set_background(self, name: str) -> None:
         """Choose ``dark``, ``light`` (screens), ``white`` or ``black`` (print)."""
-        self._background = BACKGROUNDS[name]
-        self._back.SetBackground(*(c / 255 for c in self._background.paper))
+        if name not in BACKGROUNDS:
+            raise MissingError(f"no background is called {name!r}", remedy="Known: " + ", ".join(BACKGROUNDS) + ".")
+        self._name, self._background = name, BACKGROUNDS[name]
+        for renderer in (self._back, *(cell.renderer for cell in self._cells)):
+            renderer.SetBackground(*(c / 255 for c in self._background.paper))
+            renderer.SetBackgroundAlpha(0.0)  # matters only where a picture with a transparent background is asked for
         self.notes.restyle()
 
     @property
@@ -211,6 +215,13 @@ class SurfaceScene:
         for cell in self._cells:
             cell.camera.towards, cell.camera.up = views.looking(cell.panel.view, cell.panel.sides[0])
             cell.camera.zoom, cell.camera.pan = 1.0, np.zeros(2)
+        self.resized()
+
+    def take_cameras(self, cameras: Sequence[views.Camera]) -> None:
+        """Look as other panels do: turn, zoom and pan of each camera; sizes may differ."""
+        for cell, other in zip(self._cells, cameras, strict=True):
+            cell.camera.towards, cell.camera.up = other.towards.copy(), other.up.copy()
+            cell.camera.zoom, cell.camera.pan = other.zoom, other.pan.copy()
         self.resized()
 
     def resized(self) -> None:
@@ -321,11 +332,11 @@ class SurfaceScene:
                     places.append((x0 + (x + 1) / 2 * (x1 - x0), y0 + (y + 1) / 2 * (y1 - y0)))
         return places
 
-    def in_sight(self, cell: _Cell, side: str, vertex: int) -> bool:
+    def in_sight(self, cell: _Cell, side: str, vertex: int, *, facing: float = 0.05) -> bool:
         """Tell whether nothing of the brain lies between the eye and a vertex."""
         mesh = self.meshes[side]
         point = mesh.points[vertex].astype(float)
-        if float(mesh.normals[vertex] @ cell.camera.towards) < 0.05:
+        if float(mesh.normals[vertex] @ cell.camera.towards) < facing:
             return False
         start = point + cell.camera.towards * 2 * views.DISTANCE
         end = point + cell.camera.towards * 1.0

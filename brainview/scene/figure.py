@@ -1,0 +1,171 @@
+"""Text, colour bars, slices and labels drawn into an exported picture (with Pillow; no window, no matplotlib)."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from brainview.core.names import shown
+from brainview.core.paths import resource
+from brainview.scene.colors import Bar
+from brainview.scene.slices import PLANES, SliceScene, Tile
+from brainview.scene.theme import Background
+
+RGB = tuple[int, int, int]
+#: Height of the strip with the colour bar, in points (pixels at scale 1).
+STRIP = 68
+PHANTOM_WORDS = "Phantom · simulated data"
+
+
+@cache
+def font(size: float, weight: str = "Medium") -> ImageFont.FreeTypeFont:
+    """Return the shipped typeface (Inter) at a size in pixels."""
+    return ImageFont.truetype(str(resource(f"fonts/Inter-{weight}.ttf")), max(5, size))
+
+
+def draw_bar(image: Image.Image, bar: Bar, look: Background, box: tuple[int, int, int, int], scale: float) -> None:
+    """Draw a colour bar with title, ticks, threshold marks and note into `box` (left, top, right, bottom)."""
+    pen = ImageDraw.Draw(image)
+    left, top, right, bottom = box
+    pad = round(14 * scale)
+    title = font(13 * scale, "SemiBold")
+    pen.text((left + pad, top + 4 * scale), shown(bar.title, limit=90), look.ink, font=title)
+    if bar.labels:
+        _draw_labels(pen, bar, look, (left + pad, round(top + 24 * scale), right - pad, bottom), scale)
+        return
+    note = font(11 * scale)
+    if bar.note:
+        used = pen.textlength(shown(bar.title, limit=90), font=title)
+        width = pen.textlength(bar.note, font=note)
+        if left + pad + used + 3 * pad + width < right:
+            pen.text((right - pad - width, top + 6 * scale), bar.note, look.quiet, font=note)
+    y0, y1 = round(top + 26 * scale), round(top + 38 * scale)
+    x0, x1 = left + pad, right - pad
+    index = np.minimum((np.arange(x1 - x0) + 0.5) / (x1 - x0) * 256, 255).astype(int)
+    strip = np.repeat(bar.colors[index][None], y1 - y0, axis=0)
+    image.paste(Image.fromarray(strip), (x0, y0))
+    for mark in bar.marks:
+        x = x0 + mark * (x1 - x0)
+        pen.line([(x, y0 - 4 * scale), (x, y1 + 2 * scale)], fill=look.ink, width=max(1, round(1.6 * scale)))
+    for place, text in bar.ticks:
+        x = x0 + place * (x1 - x0)
+        pen.line([(x, y1), (x, y1 + 3 * scale)], fill=look.quiet, width=max(1, round(scale)))
+        width = pen.textlength(text, font=note)
+        pen.text((min(max(x - width / 2, x0), x1 - width), y1 + 5 * scale), text, look.ink, font=note)
+
+
+def _draw_labels(pen: ImageDraw.ImageDraw, bar: Bar, look: Background, box: tuple[int, int, int, int],
+                 scale: float) -> None:
+    x, y, right, _ = box
+    letters = font(11 * scale)
+    for position, (name, color) in enumerate(bar.labels):
+        name = shown(name, limit=24)
+        width = 18 * scale + pen.textlength(name, font=letters) + 14 * scale
+        if x + width > right and position < len(bar.labels):
+            pen.text((x, y), f"+ {len(bar.labels) - position} more", look.quiet, font=letters)
+            return
+        pen.rectangle([x, y + 2 * scale, x + 11 * scale, y + 13 * scale], fill=color)
+        pen.text((x + 16 * scale, y), name, look.ink, font=letters)
+        x += round(width)
+
+
+def draw_pill(image: Image.Image, text: str, scale: float) -> None:
+    """Write a label in the upper right corner that cannot be missed: these are not real brains."""
+    pen = ImageDraw.Draw(image)
+    letters = font(11 * scale, "SemiBold")
+    width = pen.textlength(text, font=letters)
+    right, top = image.width - 10 * scale, 8 * scale
+    box = (right - width - 16 * scale, top, right, top + 21 * scale)
+    pen.rounded_rectangle(box, radius=10 * scale, fill=(255, 196, 61, 255) if image.mode == "RGBA" else (255, 196, 61))
+    pen.text((box[0] + 8 * scale, top + 3.5 * scale), text, (40, 28, 0), font=letters)
+
+
+def ortho_boxes(scene: SliceScene, size: tuple[int, int], gap: int = 8) -> dict[str, tuple[int, int, int, int]]:
+    """Return where the three planes lie in a picture: (left, top, width, height), all at one magnification.
+
+    Side by side in a wide picture, as a 2 x 2 block (coronal, sagittal / axial) in a tall one.
+    """
+    extents = {plane: scene.extent(plane) for plane in PLANES}
+    width, height = size
+    row = ("sagittal", "coronal", "axial")
+    wide = sum(extents[p][0] for p in row)
+    high = max(extents[p][1] for p in row)
+    per_row = min((width - 4 * gap) / wide, (height - 2 * gap) / high)
+    columns = extents["coronal"][0] + extents["sagittal"][0]
+    lines = max(extents["coronal"][1], extents["sagittal"][1]) + extents["axial"][1]
+    per_block = min((width - 3 * gap) / columns, (height - 3 * gap) / lines)
+    out: dict[str, tuple[int, int, int, int]] = {}
+    if per_row >= per_block:
+        x = (width - wide * per_row - 2 * gap) / 2
+        for plane in row:
+            w, h = (e * per_row for e in extents[plane])
+            out[plane] = (round(x), round((height - h) / 2), max(1, round(w)), max(1, round(h)))
+            x += w + gap
+        return out
+    x0 = (width - columns * per_block - gap) / 2
+    y0 = (height - lines * per_block - gap) / 2
+    first = extents["coronal"][0] * per_block
+    second = max(extents["coronal"][1], extents["sagittal"][1]) * per_block
+    corners = {"coronal": (x0, y0), "sagittal": (x0 + first + gap, y0), "axial": (x0, y0 + second + gap)}
+    for plane, (x, y) in corners.items():
+        w, h = (e * per_block for e in extents[plane])
+        out[plane] = (round(x), round(y), max(1, round(w)), max(1, round(h)))
+    return out
+
+
+def mosaic_boxes(scene: SliceScene, plane: str, size: tuple[int, int], gap: int = 4
+                 ) -> list[tuple[int, tuple[int, int, int, int]]]:
+    """Return (slice, (left, top, width, height)) of a mosaic that fills a picture with 12 to 20 slices."""
+    wide, high = scene.extent(plane)
+    best: tuple[float, int, int] = (0.0, 1, 1)
+    for columns in range(1, 9):
+        for lines in range(1, 7):
+            if 12 <= columns * lines <= 20 or (columns * lines < 12 and scene.shape[PLANES[plane][0]] < 12):
+                per = min((size[0] - gap * (columns + 1)) / (columns * wide), (size[1] - gap * (lines + 1)) / (lines * high))
+                best = max(best, (per, columns, lines))
+    per, columns, lines = best
+    chosen = scene.steps(plane, columns * lines)
+    w, h = max(1, round(wide * per)), max(1, round(high * per))
+    x0 = (size[0] - columns * (w + gap) + gap) // 2
+    y0 = (size[1] - lines * (h + gap) + gap) // 2
+    return [(index, (x0 + (n % columns) * (w + gap), y0 + (n // columns) * (h + gap), w, h))
+            for n, index in enumerate(chosen)]
+
+
+def draw_slices(image: Image.Image, scene: SliceScene, look: Background, mode: str, cursor: tuple[float, float, float],
+                scale: float) -> None:
+    """Draw the three planes through a place (``ortho``) or a mosaic of one orientation over the whole picture."""
+    if mode == "ortho":
+        index = scene.index_of(cursor)
+        for plane, (x, y, _, h) in ortho_boxes(scene, image.size, round(10 * scale)).items():
+            paste_tile(image, scene.tile(plane, index[PLANES[plane][0]], h, cursor), (x, y), look, scale)
+        return
+    for n, (step, (x, y, _, h)) in enumerate(mosaic_boxes(scene, mode, image.size)):
+        paste_tile(image, scene.tile(mode, step, h), (x, y), look, scale * 0.85, letters=n == 0)
+
+
+def paste_tile(image: Image.Image, tile: Tile, corner: tuple[int, int], look: Background, scale: float, *,
+               letters: bool = True) -> None:
+    """Draw one slice with its letters, cross hair and place."""
+    pen = ImageDraw.Draw(image)
+    image.paste(Image.fromarray(tile.image), corner)
+    height, width = tile.image.shape[:2]
+    x0, y0 = corner
+    if tile.cross is not None:
+        x, y = x0 + tile.cross[0] * width, y0 + tile.cross[1] * height
+        free, line = 7 * scale, max(1, round(scale))
+        for start, end in (((x, y0), (x, y - free)), ((x, y + free), (x, y0 + height)),
+                           ((x0, y), (x - free, y)), ((x + free, y), (x0 + width, y))):
+            if (end[0] - start[0]) + (end[1] - start[1]) > 0:
+                pen.line([start, end], fill=look.marker, width=line)
+    small = font(11 * scale)
+    if letters:
+        edges = {"left": (x0 + 3 * scale, y0 + height / 2, "lm"), "right": (x0 + width - 3 * scale, y0 + height / 2, "rm"),
+                 "top": (x0 + width / 2, y0 + 2 * scale, "ma"),
+                 "bottom": (x0 + width / 2, y0 + height - 2 * scale, "md")}
+        for edge, letter in tile.letters.items():
+            x, y, anchor = edges[edge]
+            pen.text((x, y), letter, look.ink, font=small, anchor=anchor)
+    pen.text((x0 + 3 * scale, y0 + height - 2 * scale), tile.label, look.quiet, font=small, anchor="ld")

@@ -1,0 +1,264 @@
+"""Pictures as files: drawn off screen at the asked size, with their story inside.
+
+The same scene, colours and cameras as on screen, in a render window of its own, so that the size of the window, its
+pixel ratio and whatever lies over it cannot leak in.
+"""
+
+from __future__ import annotations
+
+import datetime
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+from brainview import __version__
+from brainview.core.errors import LimitError, MissingError
+from brainview.core.files import atomic_write, to_json
+from brainview.maps.brainmap import BrainMap
+from brainview.maps.display import ColorRule, Pick, rule_for, threshold_value
+from brainview.maps.rois import RoiClass
+from brainview.maps.space import Space, VolumeSpace
+from brainview.scene import figure, views
+from brainview.scene.colors import bar
+from brainview.scene.outlines import on_root
+from brainview.scene.theme import BACKGROUNDS
+
+#: The most pixels of one picture.
+PIXEL_LIMIT = 100_000_000
+CM_PER_INCH = 2.54
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a picture is arranged.
+
+    Parameters
+    ----------
+    surface : str
+        ``inflated``, ``pial``, ``white``, ``midthickness``, ``flat``, ``sphere``.
+    layout, view : str
+        Standard layout; or `views`, one row per name, which overrides both.
+    hemispheres : str
+        ``both``, ``left``, ``right``.
+    background : str
+        ``white``, ``light``, ``dark``, ``black``.
+    transparent : bool
+        No paper at all.
+    colorbar : bool
+        Draw the strip with name, units, bar and threshold.
+    names : bool
+        Name the ROIs of the outlines.
+    slices : str
+        For volume maps: ``ortho``, ``axial``, ``coronal``, ``sagittal``.
+    radiological : bool
+        Left of the body on the right; written on the picture.
+    samples : int
+        Multisampling of the export.
+    """
+
+    surface: str = "inflated"
+    layout: str = "grid"
+    view: str = "lateral"
+    views: tuple[str, ...] = ()
+    hemispheres: str = "both"
+    background: str = "white"
+    transparent: bool = False
+    colorbar: bool = True
+    names: bool = False
+    slices: str = "ortho"
+    radiological: bool = False
+    samples: int = 8
+    cursor: tuple[float, float, float] | None = None
+    cameras: tuple[views.Camera, ...] = field(default=(), compare=False)
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """Hemispheres, left first."""
+        return ("left", "right") if self.hemispheres == "both" else (self.hemispheres,)
+
+    def panels(self) -> list[views.Panel]:
+        """Return the panels."""
+        if self.views:
+            for view in self.views:
+                views.looking(view, "left")
+            if self.surface != "flat":
+                return views.rows([[v] for v in self.views] if len(self.sides) == 2 else [list(self.views)], self.sides)
+        return views.panels(self.layout, self.view, self.sides, self.surface)
+
+
+def pixels(cm: tuple[float, float], dpi: float) -> tuple[int, int]:
+    """Return the size in pixels of a size in cm: inches x dpi."""
+    width, height = (max(1, round(c / CM_PER_INCH * dpi)) for c in cm)
+    return width, height
+
+
+def snapshot(brain_map: BrainMap, out: str | Path, *, size: tuple[int, int] = (1600, 1200),
+             rule: ColorRule | None = None, look: Look | None = None, outlines: Mapping[str, RoiClass] | None = None,
+             marker: Pick | None = None, dpi: float = 150.0, cm: tuple[float, float] | None = None,
+             **changes: Any) -> Path:
+    """Write a picture of a map as PNG and return its path.
+
+    Parameters
+    ----------
+    brain_map : BrainMap
+        On a surface (or a mask over one), or on a volume, which is drawn as slices.
+    out : path
+        Written atomically; the story of the picture is in its text chunk ``BrainView`` (JSON).
+    size : (int, int)
+        Pixels; `cm` overrides it as cm / 2.54 x dpi.
+    rule : ColorRule, optional
+        None = what the map asks for.
+    look : Look, optional
+        Arrangement; single fields of it may also be given as keywords.
+    outlines : dict of str to RoiClass, optional
+        Borders to draw; labels on the map's space or on its root.
+    marker : Pick, optional
+    dpi : float
+        Written into the file; with `cm` it also decides the pixels and the size of the type.
+
+    Raises
+    ------
+    BrainViewError
+        A mesh is missing, a name is unknown, the picture is too large.
+    """
+    path = Path(out)
+    if path.suffix.lower() != ".png":
+        raise MissingError("pictures are written as PNG", where=path, remedy="Give it a name that ends in .png.")
+    look = Look(**changes) if look is None else _changed(look, changes)
+    if cm is not None:
+        size = pixels(cm, dpi)
+    rule = rule_for(brain_map) if rule is None else rule
+    scale = dpi / 72 * 0.75 if cm is not None else float(np.clip(min(size[0] / 900, size[1] / 675), 0.4, 8))
+    image = render(brain_map, size, rule, look, outlines=outlines, marker=marker, scale=scale)
+    save(image, path, dpi=dpi, story=story(brain_map, rule, look, size, dpi, outlines or {}))
+    return path
+
+
+def render(brain_map: BrainMap | None, size: tuple[int, int], rule: ColorRule, look: Look, *,
+           outlines: Mapping[str, RoiClass] | None = None, marker: Pick | None = None, scale: float = 1.0,
+           space: Space | None = None) -> Image.Image:
+    """Return the picture (RGB, or RGBA when transparent); `space` names the mesh when there is no map."""
+    width, height = (int(n) for n in size)
+    if width < 16 or height < 16 or width * height > PIXEL_LIMIT:
+        raise LimitError(f"a picture of {width:,} x {height:,} pixels cannot be drawn",
+                         remedy=f"Use 16 x 16 up to {PIXEL_LIMIT:,} pixels in all.")
+    if look.background not in BACKGROUNDS:
+        raise MissingError(f"no background is called {look.background!r}", remedy="Known: " + ", ".join(BACKGROUNDS))
+    paper = BACKGROUNDS[look.background]
+    strip = round(figure.STRIP * scale) if look.colorbar and brain_map is not None else 0
+    strip = strip if height - strip >= height // 2 else 0
+    image = Image.new("RGBA" if look.transparent else "RGB", (width, height),
+                      (*paper.paper, 0) if look.transparent else paper.paper)
+    where = space if brain_map is None else brain_map.space
+    assert where is not None
+    body = _slices if isinstance(where.root, VolumeSpace) and brain_map is not None else _surface
+    part = body(brain_map, where, (width, height - strip), rule, look, outlines or {}, marker, scale)
+    image.paste(part, (0, 0))
+    if strip and brain_map is not None:
+        span = min(width, round(620 * scale))
+        left = (width - span) // 2
+        figure.draw_bar(image, bar(rule, brain_map), paper, (left, height - strip, left + span, height), scale)
+    if brain_map is not None and brain_map.is_phantom:
+        figure.draw_pill(image, figure.PHANTOM_WORDS, scale)
+    return image
+
+
+def _surface(brain_map: BrainMap | None, where: Space, size: tuple[int, int], rule: ColorRule, look: Look,
+             outlines: Mapping[str, RoiClass], marker: Pick | None, scale: float) -> Image.Image:
+    from brainview.scene.hemisphere import surface_of
+    from brainview.scene.image_canvas import ImageCanvas
+
+    surface = surface_of(where)
+    if surface is None:
+        raise MissingError(f"maps on {where.name} have no surface to be drawn on",
+                           remedy="Convert the map to a surface or a volume.")
+    canvas = ImageCanvas(size, scale=scale, samples=look.samples, alpha=look.transparent)
+    try:
+        canvas.set_background(look.background)
+        canvas.set_surface(surface, look.surface)
+        canvas.set_panels(look.panels())
+        if look.cameras and len(look.cameras) == len(canvas.scene.cells):
+            canvas.scene.take_cameras(look.cameras)
+        canvas.set_values(brain_map, rule)
+        placed = {name: RoiClass(c.name, on_root(c.labels, where), c.table) for name, c in outlines.items()}
+        canvas.set_outlines(placed, look.names)
+        canvas.set_marker(marker)
+        return Image.fromarray(canvas.picture())
+    finally:
+        canvas.close()
+
+
+def _slices(brain_map: BrainMap | None, where: Space, size: tuple[int, int], rule: ColorRule, look: Look,
+            outlines: Mapping[str, RoiClass], marker: Pick | None, scale: float) -> Image.Image:
+    from brainview.scene.slices import SliceScene, template_underlay
+
+    assert brain_map is not None and isinstance(where.root, VolumeSpace)
+    scene = SliceScene(brain_map, rule, background=look.background, radiological=look.radiological,
+                       underlay=template_underlay(where.root))
+    scene.set_outlines(outlines)
+    paper = BACKGROUNDS[look.background]
+    image = Image.new("RGB", size, paper.paper)
+    cursor = look.cursor or (marker.ras if marker is not None and marker.hemisphere == "volume" else scene.best())
+    figure.draw_slices(image, scene, paper, look.slices, cursor, scale)
+    if look.radiological:
+        from PIL import ImageDraw
+
+        ImageDraw.Draw(image).text((8 * scale, 6 * scale), "Radiological: left of the body on the right", paper.quiet,
+                                   font=figure.font(11 * scale))
+    if look.transparent:
+        clear = np.asarray(image)
+        alpha = np.where((clear == np.array(paper.paper, np.uint8)).all(-1), 0, 255).astype(np.uint8)
+        return Image.fromarray(np.dstack([clear, alpha]))
+    return image
+
+
+def story(brain_map: BrainMap | None, rule: ColorRule, look: Look, size: Sequence[int], dpi: float,
+          outlines: Mapping[str, RoiClass]) -> dict[str, Any]:
+    """Return what the picture shows as plain JSON types: enough to draw it again."""
+    out: dict[str, Any] = {
+        "software": f"BrainView {__version__}", "python": platform.python_version(),
+        "made": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "pixels": [int(n) for n in size], "dpi": dpi, "rule": rule.to_dict(), "outlines": list(outlines),
+        "look": {name: getattr(look, name) for name in Look.__dataclass_fields__ if name not in ("cameras", "samples")},
+        "cameras": [{"towards": c.towards, "up": c.up, "zoom": c.zoom, "pan": c.pan} for c in look.cameras],
+    }
+    if brain_map is not None:
+        out["map"] = {"name": brain_map.name, "units": brain_map.units, "definition": brain_map.definition,
+                      "space": brain_map.space.describe(), "phantom": brain_map.is_phantom,
+                      "provenance": brain_map.provenance}
+        out["threshold"] = threshold_value(rule, brain_map.values)
+    return out
+
+
+def save(image: Image.Image, path: Path, *, dpi: float, story: dict[str, Any]) -> None:
+    """Write a PNG atomically with its resolution and its story in text chunks."""
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Software", story["software"])
+    info.add_itxt("Title", str(story.get("map", {}).get("name", "")))
+    info.add_itxt("BrainView", to_json(story, indent=None))
+    with atomic_write(path, suffix=".png") as file:
+        image.save(file, format="PNG", dpi=(dpi, dpi), pnginfo=info)
+
+
+def read_story(path: str | Path) -> dict[str, Any]:
+    """Return the story inside a picture that BrainView wrote; MissingError when there is none."""
+    import json
+
+    from brainview.core.files import regular_file
+
+    with Image.open(regular_file(path)) as image:
+        text = getattr(image, "text", {}).get("BrainView")
+    if text is None:
+        raise MissingError("holds no story of BrainView's", where=path, remedy="Choose a picture exported by BrainView.")
+    return json.loads(text)
+
+
+def _changed(look: Look, changes: dict[str, Any]) -> Look:
+    from dataclasses import replace
+
+    return replace(look, **changes) if changes else look
