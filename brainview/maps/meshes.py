@@ -109,6 +109,30 @@ def load_mesh(space: SurfaceSpace | str, hemisphere: Hemisphere, surface: Surfac
     return mesh
 
 
+def load_registered_sphere(space: SurfaceSpace | str, hemisphere: Hemisphere) -> Mesh:
+    """Load the sphere on which a hemisphere is in register with fsaverage, scaled to radius 100.
+
+    fsaverage*: its sphere. Native: FreeSurfer's ``sphere.reg``. fsLR32k: its sphere deformed to fsaverage, which is a
+    file of its own; fsLR's plain sphere is in another frame and would put every value in the wrong place.
+    """
+    name, count = _named(space, hemisphere)
+    if name != "fsLR32k":
+        mesh = load_mesh(space, hemisphere, "sphere")
+    else:
+        path = _file(name, hemisphere, "sphere-fsaverage")
+        if path is None:
+            raise MissingError("to go between fsLR32k and fsaverage, fsLR's sphere deformed to fsaverage is needed",
+                               remedy="Put fs_LR-deformed_to-fsaverage.{L,R}.sphere.32k_fs_LR.surf.gii (HCP standard "
+                                      "mesh atlases) into a folder and name it in BRAINVIEW_SURFACES.")
+        mesh = _read_mesh(str(path), stamp(path), "none")
+        if count is not None and len(mesh.vertices) != count:
+            raise MismatchError(f"has {len(mesh.vertices):,} vertices; {name} has {count:,}", where=path)
+    radius = np.linalg.norm(mesh.vertices, axis=1, keepdims=True)
+    if radius.min() < 1e-3 or radius.max() / radius.min() > 1.05:
+        raise FormatError(f"the sphere of {name} ({hemisphere}) is no sphere about the origin")
+    return Mesh(mesh.vertices * (100 / radius), mesh.faces, "none")
+
+
 def load_scalar(space: SurfaceSpace | str, hemisphere: Hemisphere, name: Scalar) -> np.ndarray:
     """Return (n,) float32 anatomy of one hemisphere.
 

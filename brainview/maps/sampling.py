@@ -14,20 +14,26 @@ at hand; maps of one study share that set, and it is remembered.
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 from scipy import sparse
 
 from brainview.core.errors import MismatchError
+from brainview.core.jobs import QUIET, JobContext
 from brainview.maps.geometry import vertex_normals
 from brainview.maps.meshes import MNI305_TO_MNI152, Mesh, load_mesh
 from brainview.maps.space import SurfaceSpace, VolumeSpace
 
 #: Sets of NaN voxels whose rows are remembered.
 REMEMBERED = 4
+#: Vertices that are worked on at once; bounds the memory of building.
+CHUNK = 30_000
 
 
 @dataclass(frozen=True)
@@ -127,58 +133,52 @@ class VolumeSampler:
 
     Parameters
     ----------
-    size : int
-        Voxels of the grid.
+    shape : (int, int, int)
+        The grid.
+    nearest : bool
+        Samples take the nearest voxel instead of interpolating linearly.
+    locate : function
+        Returns the (vertices, samples, 3) positions in voxels; called only when values are missing, or for labels.
     columns : (used,) int64
         Voxels that any sample touches, ascending.
-    voxel : (vertices, samples, 8 or 1) int32
-        Positions in `columns` of the voxels of every sample.
-    weight : (vertices, samples, 8 or 1) float32
-        Their weights.
-    inside : (vertices, samples) bool
     matrix : (vertices, used) csr, float64
         The mean over samples when nothing is missing.
     """
 
-    size: int
+    shape: tuple[int, int, int]
+    nearest: bool
+    locate: Callable[[], np.ndarray]
     columns: np.ndarray
-    voxel: np.ndarray
-    weight: np.ndarray
-    inside: np.ndarray
     matrix: sparse.csr_matrix
-    _known: OrderedDict[bytes, tuple[np.ndarray, sparse.csr_matrix]] = field(default_factory=OrderedDict, repr=False)
+    _known: OrderedDict[bytes, tuple[sparse.csr_matrix, np.ndarray]] = field(default_factory=OrderedDict, repr=False)
 
     @staticmethod
-    def build(points: np.ndarray, shape: tuple[int, int, int], *, nearest: bool = False) -> VolumeSampler:
-        """Build from (vertices, samples, 3) positions in voxels; `nearest` takes one voxel per sample."""
-        size = np.asarray(shape)
-        if nearest:
-            rounded = np.round(points).astype(np.int64)
-            inside = ((rounded >= 0) & (rounded < size)).all(-1)
-            clipped = np.clip(rounded, 0, size - 1)
-            flat = np.ravel_multi_index(tuple(np.moveaxis(clipped, -1, 0)), shape)[..., None]
-            weight = np.ones(flat.shape)
-        else:
-            flat, weight, inside = corners(points, shape)
-        columns, voxel = np.unique(flat, return_inverse=True)
-        made = VolumeSampler(int(np.prod(size)), columns, voxel.reshape(flat.shape).astype(np.int32), weight, inside,
-                             sparse.csr_matrix((0, len(columns))))
-        made.matrix = made._rows(np.arange(len(flat)), inside)
-        return made
+    def build(locate: Callable[[], np.ndarray], shape: tuple[int, int, int], *, nearest: bool = False,
+              context: JobContext = QUIET) -> VolumeSampler:
+        """Build from the positions that `locate` returns."""
+        points = locate()
+        parts = []
+        for start in range(0, len(points), CHUNK):
+            context.report(start, len(points), "volume to surface")
+            voxel, weight, inside = _samples(points[start:start + CHUNK], shape, nearest)
+            parts.append(_mean_rows(voxel, weight, inside, math.prod(shape)))
+        whole = sparse.vstack(parts, format="csr")
+        columns, index = np.unique(whole.indices, return_inverse=True)
+        compact = sparse.csr_matrix((whole.data, index.astype(np.int32), whole.indptr.astype(np.int32)),
+                                    shape=(len(points), len(columns)))
+        return VolumeSampler(shape, nearest, locate, columns.astype(np.int64), compact)
 
     def apply(self, values: np.ndarray) -> np.ndarray:
-        """Return (vertices,) float64 means of (size,) values; NaN where no sample has data."""
+        """Return (vertices,) float64 means of (voxels,) values; NaN where no sample has data."""
         used = np.asarray(values).reshape(-1)[self.columns].astype(np.float64)
         missing = np.isnan(used)
-        if not missing.any():
-            out = self.matrix @ used
-        else:
+        if missing.any():
             used[missing] = 0.0
-            rows, fixed = self._fixed(missing)
-            out = self.matrix @ used
-            out[rows] = fixed @ used
-            out[rows[np.diff(fixed.indptr) == 0]] = np.nan
-        out[np.diff(self.matrix.indptr) == 0] = np.nan
+            matrix, empty = self._without(missing)
+        else:
+            matrix, empty = self.matrix, self._empty
+        out = matrix @ used
+        out[empty] = np.nan
         return out
 
     def apply_weights(self, values: np.ndarray, least: float) -> np.ndarray:
@@ -197,61 +197,78 @@ class VolumeSampler:
     def majority(self, values: np.ndarray) -> np.ndarray:
         """Return (vertices,) the most frequent value among the nearest voxels of the samples; ties: the smallest.
 
-        Only for a sampler built with ``nearest=True``. NaN samples do not vote.
+        NaN samples do not vote; a vertex without votes is NaN.
         """
-        used = np.asarray(values).reshape(-1)[self.columns]
-        votes = used[self.voxel[..., 0]].astype(np.float64)
-        votes[~self.inside] = np.nan
+        voxel, _, inside = _samples(self._points, self.shape, True)
+        votes = np.asarray(values).reshape(-1)[voxel[..., 0]].astype(np.float64)
+        votes[~inside] = np.nan
         return most_frequent(votes)
 
     def full_matrix(self) -> sparse.csr_matrix:
-        """Return the (vertices, size) matrix for values without NaN."""
-        matrix = self.matrix.tocoo()
-        return sparse.csr_matrix((matrix.data, (matrix.row, self.columns[matrix.col])),
-                                 shape=(matrix.shape[0], self.size))
+        """Return the (vertices, voxels) matrix for values without NaN."""
+        return sparse.csr_matrix((self.matrix.data, self.columns[self.matrix.indices], self.matrix.indptr),
+                                 shape=(self.matrix.shape[0], math.prod(self.shape)))
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Return what :meth:`restored` needs, as plain arrays."""
-        return {"size": np.array(self.size), "columns": self.columns, "voxel": self.voxel, "weight": self.weight,
-                "inside": self.inside, "data": self.matrix.data, "indices": self.matrix.indices,
-                "indptr": self.matrix.indptr}
+    @cached_property
+    def _points(self) -> np.ndarray:
+        return self.locate()
 
-    @staticmethod
-    def restored(arrays: dict[str, np.ndarray]) -> VolumeSampler:
-        """Return the sampler that :meth:`arrays` described."""
-        shape = (len(arrays["voxel"]), len(arrays["columns"]))
-        matrix = sparse.csr_matrix((arrays["data"], arrays["indices"], arrays["indptr"]), shape=shape)
-        return VolumeSampler(int(arrays["size"]), arrays["columns"], arrays["voxel"], arrays["weight"],
-                             arrays["inside"], matrix)
+    @cached_property
+    def _empty(self) -> np.ndarray:
+        return np.flatnonzero(np.diff(self.matrix.indptr) == 0)
 
-    def _rows(self, rows: np.ndarray, good: np.ndarray) -> sparse.csr_matrix:
-        """Return the matrix of some vertices when only the samples `good` (rows, samples) count."""
-        counts = good.sum(1)
-        share = np.divide(1.0, counts, out=np.zeros(len(rows)), where=counts > 0)
-        weight = (self.weight[rows] * good[..., None]) * share[:, None, None]
-        keep = np.broadcast_to(good[..., None], weight.shape)
-        per_row = keep.reshape(len(rows), -1).sum(1)
-        pointer = np.concatenate([[0], np.cumsum(per_row)])
-        matrix = sparse.csr_matrix((weight[keep], self.voxel[rows][keep], pointer), shape=(len(rows), len(self.columns)))
-        matrix.sum_duplicates()  # explicit zeros stay: nilearn drops a sample for a NaN of weight zero as well
-        return matrix
+    @cached_property
+    def _pattern(self) -> sparse.csr_matrix:
+        ones = np.ones(len(self.matrix.data), np.float32)
+        return sparse.csr_matrix((ones, self.matrix.indices, self.matrix.indptr), shape=self.matrix.shape)
 
-    def _fixed(self, missing: np.ndarray) -> tuple[np.ndarray, sparse.csr_matrix]:
-        key = hashlib.blake2b(np.packbits(missing).tobytes(), digest_size=16).digest()
+    def _without(self, missing: np.ndarray) -> tuple[sparse.csr_matrix, np.ndarray]:
+        """Return the matrix without the samples that touch a missing voxel, and the vertices left with none."""
+        key = hashlib.blake2b(np.packbits(missing), digest_size=16).digest()
         if key in self._known:
             self._known.move_to_end(key)
             return self._known[key]
-        rows = np.flatnonzero(self._touched(missing))
-        good = self.inside[rows] & ~missing[self.voxel[rows]].any(-1)
-        self._known[key] = (rows, self._rows(rows, good))
+        rows = np.flatnonzero(self._pattern @ missing.astype(np.float32) > 0)
+        parts = [self.matrix]
+        for start in range(0, len(rows), CHUNK):
+            voxel, weight, inside = _samples(self._points[rows[start:start + CHUNK]], self.shape, self.nearest)
+            place = np.minimum(np.searchsorted(self.columns, voxel), len(self.columns) - 1)
+            good = inside & ~missing[place].any(-1)  # a dropped sample's place may be anything: `inside` is False
+            parts.append(_mean_rows(place, weight, good, len(self.columns)))
+        order = np.arange(self.matrix.shape[0])
+        order[rows] = len(order) + np.arange(len(rows))
+        matrix = sparse.vstack(parts, format="csr")[order]
+        self._known[key] = matrix, np.flatnonzero(np.diff(matrix.indptr) == 0)
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
         return self._known[key]
 
-    def _touched(self, missing: np.ndarray) -> np.ndarray:
-        pattern = sparse.csr_matrix((np.ones(len(self.matrix.data), np.float32), self.matrix.indices,
-                                     self.matrix.indptr), shape=self.matrix.shape)
-        return pattern @ missing.astype(np.float32) > 0
+
+def _samples(points: np.ndarray, shape: tuple[int, int, int],
+             nearest: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return voxels, weights (vertices, samples, 8 or 1) and which samples count (vertices, samples)."""
+    if not nearest:
+        return corners(points, shape)
+    rounded = np.round(points).astype(np.int64)  # nilearn rounds first and asks then whether it is inside
+    inside = ((rounded >= 0) & (rounded < np.asarray(shape))).all(-1)
+    clipped = np.clip(rounded, 0, np.asarray(shape) - 1)
+    voxel = np.ravel_multi_index(tuple(np.moveaxis(clipped, -1, 0)), shape)[..., None]
+    return voxel, np.ones(voxel.shape), inside
+
+
+def _mean_rows(voxel: np.ndarray, weight: np.ndarray, good: np.ndarray, width: int) -> sparse.csr_matrix:
+    """Return (vertices, width) rows that average the good samples; explicit zero weights stay.
+
+    They stay because nilearn drops a sample for a NaN voxel of weight zero as well.
+    """
+    counts = good.sum(1)
+    share = np.divide(1.0, counts, out=np.zeros(len(counts)), where=counts > 0)
+    keep = np.broadcast_to(good[..., None], weight.shape)
+    pointer = np.concatenate([[0], np.cumsum(counts * weight.shape[-1])])
+    scaled = weight * share[:, None, None]
+    matrix = sparse.csr_matrix((scaled[keep], voxel[keep], pointer), shape=(len(counts), width))
+    matrix.sum_duplicates()
+    return matrix
 
 
 def most_frequent(votes: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Where mesh files lie on this machine: what nilearn ships or fetched, FreeSurfer folders, registered files.
 
-nothing here imports nilearn: its folder is located by name and the files are read with nibabel.
+Nothing here imports nilearn: its folder is located by name and the files are read with nibabel.
 """
 
 from __future__ import annotations
@@ -112,6 +112,15 @@ def registered(space: str) -> dict:
         return {}
     value = read_json(path, limit=1 << 20)
     return value if isinstance(value, dict) else {}
+
+
+def generation(space: str) -> tuple:
+    """Return what changes when a space is registered anew; part of the key of everything derived from its meshes."""
+    path = registry_file(space)
+    try:
+        return path.stat().st_mtime_ns, os.environ.get("BRAINVIEW_SURFACES", "")
+    except OSError:
+        return 0, os.environ.get("BRAINVIEW_SURFACES", "")
 
 
 def register(space: str, value: dict) -> None:

@@ -1,0 +1,57 @@
+"""From one voxel grid to another in the same world coordinates."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from brainview.core.errors import MismatchError
+from brainview.maps.sampling import corners
+from brainview.maps.space import VolumeSpace
+
+#: Target voxels worked on at once.
+CHUNK = 400_000
+
+
+def resample(values: np.ndarray, source: VolumeSpace, target: VolumeSpace, *, nearest: bool = False,
+             least: float = 0.25) -> np.ndarray:
+    """Return (target.size,) float64 values of one grid at the voxel centres of another.
+
+    Parameters
+    ----------
+    values : (source.size,) array
+        NaN = no data.
+    nearest : bool
+        The nearest voxel instead of trilinear interpolation.
+    least : float
+        Share of the interpolation weight that must have data; the weights are renormalised over it.
+
+    Notes
+    -----
+    Outside the source grid (half a voxel beyond its last centres) there is no data. Grids that share their voxel
+    centres (flips, crops, every second voxel) are copied exactly.
+    """
+    if source.world != target.world:
+        raise MismatchError(f"is in {target.world} coordinates, the values are in {source.world}", where=target.name,
+                            remedy="Say which world the volume is in, or register it first.")
+    values = np.asarray(values, np.float64).reshape(-1)
+    step = np.linalg.inv(source.affine) @ target.affine
+    out = np.full(target.size, np.nan)
+    size = np.asarray(source.shape)
+    for start in range(0, target.size, CHUNK):
+        flat = np.arange(start, min(start + CHUNK, target.size))
+        points = np.stack(np.unravel_index(flat, target.shape), axis=1) @ step[:3, :3].T + step[:3, 3]
+        points = np.round(points, 6)  # an affine's last digits must not turn a copy into an interpolation
+        here = np.flatnonzero(((points >= -0.5) & (points <= size - 0.5)).all(1))
+        clipped = np.clip(points[here], 0, size - 1)
+        if nearest or not (clipped % 1).any():
+            voxel = np.minimum(np.floor(clipped + 0.5).astype(np.int64), size - 1)
+            out[flat[here]] = values[np.ravel_multi_index(tuple(voxel.T), source.shape)]
+            continue
+        voxel, weight, _ = corners(clipped, source.shape)
+        found = values[voxel]
+        good = np.isfinite(found)
+        share = (weight * good).sum(1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            mean = np.where(good, found * weight, 0.0).sum(1) / share
+        out[flat[here]] = np.where((share >= least) & (share > 0), mean, np.nan)
+    return out
