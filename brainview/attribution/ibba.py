@@ -1,0 +1,254 @@
+"""IB-BA: an information bottleneck on the tokens of a frozen brain encoder.
+
+Noise is mixed into the residual stream at one layer until only what the target needs comes through; the capacity
+left at a token, in bits, is its score.
+
+Sources: whole-brain alignment paper, eqs. 3-9 (what is maximised; 10 copies, 20 steps, Adam lr 1, beta 0.1);
+M2IB (noise N(0, 1), no normalisation of features, alpha starting at 5, map of the last forward pass). Layers are
+counted as blocks passed. Cost of one beta: steps x copies forward and backward passes of the blocks after `layer`,
+the last one for the class token only.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from brainview.alignment.encoder import BrainEncoder
+from brainview.attribution.target import Target
+from brainview.core.errors import BrainViewError
+
+#: Start value of alpha: sigmoid(5) = 0.9933, so that nearly everything passes at first.
+START = 5.0
+
+
+@dataclass(frozen=True)
+class IbbaConfig:
+    """Settings of one run.
+
+    Parameters
+    ----------
+    layer : int
+        Blocks passed before the bottleneck; 0 = the encoder's input after ln_pre.
+    beta : float
+        Price of information. Its meaning depends on tokens x width: see :meth:`beta_per_nat`.
+    sigma : float
+        Standard deviation of the noise and of the prior; real in our modes, 1 and inert in ``m2ib_strict``.
+    copies, steps : int
+        Noise draws per step, and steps of Adam.
+    lr : float
+    seed : int
+        Of the noise; the same noise serves all betas, so that maps differ by beta alone.
+    mode : str
+        ``m2ib``: KL averaged over elements, Adam eps 1e-8, the map of the last forward pass.
+        ``m2ib_strict``: the same with sigma ignored, as in M2IB's code.
+        ``recommended``: gradients free of Adam's eps, the map after the last update.
+    class_token : str
+        ``noise`` (through the bottleneck), ``keep`` (passes clean), ``skip_kl`` (noisy but free of charge).
+    """
+
+    layer: int = 1
+    beta: float = 0.1
+    sigma: float = 1.0
+    copies: int = 10
+    steps: int = 20
+    lr: float = 1.0
+    seed: int = 0
+    mode: Literal["m2ib", "m2ib_strict", "recommended"] = "m2ib"
+    class_token: Literal["noise", "keep", "skip_kl"] = "noise"
+
+    def __post_init__(self) -> None:
+        for name in ("beta", "sigma", "copies", "steps", "lr"):
+            value = getattr(self, name)
+            if not (isinstance(value, (int, float)) and math.isfinite(value) and value > 0):
+                raise BrainViewError(f"{name} must be a positive number, got {value!r}")
+
+    def having(self, **changes: Any) -> IbbaConfig:
+        """Return a copy with some fields changed."""
+        return replace(self, **changes)
+
+    def beta_per_nat(self, tokens: int, width: int) -> float:
+        """Return beta / (tokens x width): what one nat costs; comparable between encoders."""
+        return self.beta / (tokens * width)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain JSON types."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class IbbaResult:
+    """What a run found.
+
+    Parameters
+    ----------
+    scores : (n_tokens,) float32 array
+        Capacity of each token in bits; the class token is not among them.
+    bits : float
+        Total capacity, class token included.
+    fit_curve : (steps,) float32 array
+        Mean likeness through the bottleneck at every step.
+    fit_open, fit_closed : float
+        Likeness without bottleneck, and with it at the last step.
+    final : bool
+        False for a preview (fewer steps or copies than asked for).
+    step : int
+        Steps done.
+    config : IbbaConfig
+    """
+
+    scores: np.ndarray
+    bits: float
+    fit_curve: np.ndarray
+    fit_open: float
+    fit_closed: float
+    final: bool
+    step: int
+    config: IbbaConfig
+
+    @property
+    def fit_kept(self) -> float:
+        """Share of the likeness that survives the bottleneck; a map whose fit collapsed explains nothing."""
+        return self.fit_closed / self.fit_open if self.fit_open else float("nan")
+
+
+def bottleneck_kl(alpha: Tensor, x: Tensor, sigma: float = 1.0) -> Tensor:
+    """Return the KL of N(lam x, (1-lam)^2 sigma^2) to N(0, sigma^2) per element, in nats (>= 0).
+
+    Stable at both ends: log(1 - lam) is logsigmoid(-alpha), and (1-lam)^2 is expm1-free at alpha -> -inf.
+    """
+    log_var = 2 * F.logsigmoid(-alpha)
+    mean = torch.sigmoid(alpha) * x / sigma
+    return -0.5 * (1 + log_var - mean.square() - log_var.exp())
+
+
+def ibba_steps(encoder: BrainEncoder, x: Tensor, target: Target, config: IbbaConfig,
+               check: Callable[[], None] = lambda: None) -> Iterator[IbbaResult]:
+    """Run IB-BA and yield the state after every step; the last one is final.
+
+    Parameters
+    ----------
+    encoder : BrainEncoder
+        Frozen, in eval mode (see :func:`frozen`).
+    x : (L, d) tensor
+        Residual stream of one brain at ``config.layer``, class token first.
+    target : Target
+    check : callable
+        Called at every step; raises to cancel.
+    """
+    encoder.check_layer(config.layer)
+    x = x.detach().float()
+    sigma = 1.0 if config.mode == "m2ib_strict" else config.sigma
+    alpha = torch.full_like(x, START, requires_grad=True)
+    scale = float(x.numel()) if config.mode == "recommended" else 1.0
+    adam = torch.optim.Adam([alpha], lr=config.lr, betas=(0.9, 0.999), eps=1e-8)
+    noise_source = torch.Generator(device=x.device).manual_seed(config.seed)
+    direction = target.direction.to(x)
+    with torch.no_grad():
+        fit_open = float(encoder.tail(x[None], config.layer) @ direction)
+    curve: list[float] = []
+    for step in range(config.steps):
+        check()
+        shown_kl, fit = _step(encoder, x, alpha, direction, config, sigma, scale, adam, noise_source)
+        curve.append(fit)
+        last = step == config.steps - 1
+        if config.mode == "recommended" and last:
+            shown_kl = bottleneck_kl(alpha.detach(), x, sigma)  # needs no forward pass
+        yield _result(shown_kl, curve, fit_open, last, config)
+
+
+def _step(encoder: BrainEncoder, x: Tensor, alpha: Tensor, direction: Tensor, config: IbbaConfig, sigma: float,
+          scale: float, adam: torch.optim.Adam, source: torch.Generator) -> tuple[Tensor, float]:
+    """Do one step of Adam; return (KL before the update (L, d), mean likeness)."""
+    lam = torch.sigmoid(alpha)
+    noise_share = torch.sigmoid(-alpha) * sigma
+    noise = torch.randn((config.copies, *x.shape), generator=source, device=x.device, dtype=x.dtype)
+    z = lam * x + noise_share * noise
+    if config.class_token == "keep":
+        z = torch.cat([x[None, :1].expand(config.copies, -1, -1), z[:, 1:]], 1)
+    kl = bottleneck_kl(alpha, x, sigma)
+    price = kl if config.class_token == "noise" else kl[1:]
+    fit = (encoder.tail(z, config.layer) @ direction).mean()
+    loss = scale * (config.beta * price.sum() / kl.numel() - fit)
+    adam.zero_grad(set_to_none=True)
+    (alpha.grad,) = torch.autograd.grad(loss, [alpha])
+    adam.step()
+    return kl.detach(), float(fit.detach())
+
+
+def _result(kl: Tensor, curve: list[float], fit_open: float, final: bool, config: IbbaConfig) -> IbbaResult:
+    bits = kl.sum(-1) / math.log(2)
+    return IbbaResult(bits[1:].cpu().numpy().astype(np.float32), float(bits.sum()), np.array(curve, np.float32),
+                      fit_open, curve[-1], final, len(curve), config)
+
+
+def ibba(encoder: BrainEncoder, x: Tensor, target: Target, config: IbbaConfig,
+         check: Callable[[], None] = lambda: None) -> IbbaResult:
+    """Run IB-BA to the end; see :func:`ibba_steps`."""
+    result = None
+    for result in ibba_steps(encoder, x, target, config, check):  # noqa: B007 - the last one is wanted
+        pass
+    assert result is not None
+    return result
+
+
+def ibba_betas(encoder: BrainEncoder, x: Tensor, target: Target, config: IbbaConfig, betas: list[float],
+               check: Callable[[], None] = lambda: None) -> list[IbbaResult]:
+    """Run several betas with the same noise; one batch on a GPU, one after another on a CPU.
+
+    A batch pays only where kernel launches dominate: on a CPU it falls out of the cache. Both give the same maps:
+    one alpha per beta, and the sum (not the mean) of the betas' losses, so that Adam sees the same gradients.
+    """
+    if x.device.type == "cpu" or len(betas) == 1:
+        return [ibba(encoder, x, target, config.having(beta=b), check) for b in betas]
+    return _ibba_batch(encoder, x, target, config, betas, check)
+
+
+def _ibba_batch(encoder: BrainEncoder, x: Tensor, target: Target, config: IbbaConfig, betas: list[float],
+                check: Callable[[], None]) -> list[IbbaResult]:
+    x = x.detach().float()
+    sigma = 1.0 if config.mode == "m2ib_strict" else config.sigma
+    alpha = torch.full((len(betas), *x.shape), START, device=x.device, requires_grad=True)
+    scale = float(x.numel()) if config.mode == "recommended" else 1.0
+    adam = torch.optim.Adam([alpha], lr=config.lr, betas=(0.9, 0.999), eps=1e-8)
+    source = torch.Generator(device=x.device).manual_seed(config.seed)
+    direction = target.direction.to(x)
+    price_of = torch.tensor(betas, device=x.device, dtype=x.dtype)
+    with torch.no_grad():
+        fit_open = float(encoder.tail(x[None], config.layer) @ direction)
+    curves: list[list[float]] = [[] for _ in betas]
+    kl = torch.zeros_like(alpha)
+    for _ in range(config.steps):
+        check()
+        noise = torch.randn((config.copies, *x.shape), generator=source, device=x.device, dtype=x.dtype)
+        z = torch.sigmoid(alpha)[:, None] * x + (torch.sigmoid(-alpha) * sigma)[:, None] * noise
+        if config.class_token == "keep":
+            z = torch.cat([x[:1].expand(*z.shape[:2], -1, -1), z[:, :, 1:]], 2)
+        kl = bottleneck_kl(alpha, x, sigma)
+        price = kl if config.class_token == "noise" else kl[:, 1:]
+        fit = (encoder.tail(z.flatten(0, 1), config.layer) @ direction).view(len(betas), -1).mean(1)
+        loss = scale * (price_of * price.sum((1, 2)) / x.numel() - fit).sum()
+        adam.zero_grad(set_to_none=True)
+        (alpha.grad,) = torch.autograd.grad(loss, [alpha])
+        adam.step()
+        for curve, value in zip(curves, fit.detach().tolist(), strict=True):
+            curve.append(value)
+    if config.mode == "recommended":
+        kl = bottleneck_kl(alpha.detach(), x, sigma)
+    return [_result(k.detach(), c, fit_open, True, config.having(beta=b))
+            for k, c, b in zip(kl, curves, betas, strict=True)]
+
+
+def frozen(encoder: BrainEncoder) -> BrainEncoder:
+    """Return the encoder in eval mode without weight gradients, which would double the cost of a step."""
+    encoder.eval()
+    for parameter in encoder.parameters():
+        parameter.requires_grad_(False)
+    return encoder
