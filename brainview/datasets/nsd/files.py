@@ -13,7 +13,8 @@ from brainview.core.errors import FormatError, MismatchError, MissingError
 from brainview.core.files import check_allocation, regular_file
 from brainview.core.names import shown
 from brainview.datasets.hdf5 import dataset_of, open_hdf5
-from brainview.maps.space import MaskedSpace, Space, SurfaceSpace, VolumeSpace, mni_space
+from brainview.maps.space import VERTICES, MaskedSpace, Space, SurfaceSpace, VolumeSpace, mni_space
+from brainview.maps.volumes import mni_brain_space
 
 BETAS = Path("nsddata_betas") / "ppdata"
 PPDATA = Path("nsddata") / "ppdata"
@@ -201,8 +202,8 @@ def volume_grid(root: Path, betas: BetaSet) -> tuple[VolumeSpace, list[str]]:
             if shape == grid.shape:
                 if np.allclose(affine, grid.affine, atol=1e-3):
                     return grid, problems
-                problems.append(f"{betas.name}: the affine of {first.name} is not that of the MNI {resolution} mm grid; "
-                                "the file's own affine is used.")
+                problems.append(f"{betas.name}: the affine of {first.name} is not that of the MNI {resolution} mm "
+                                "grid; the file's own affine is used.")
         return VolumeSpace(f"MNI:{betas.subject}", shape, affine, world="MNI152"), problems
     return VolumeSpace(f"{betas.space}:{betas.subject}", shape, affine, world="subject"), problems
 
@@ -228,26 +229,19 @@ def beta_space(root: Path, betas: BetaSet) -> tuple[Space, np.ndarray | None, li
         return _surface(betas), None, []
     grid, problems = volume_grid(root, betas)
     if betas.decimated:
-        space = _mni_brain()
+        space = mni_brain_space(2)
         x, y, z = np.unravel_index(space.index, mni_space(2).shape)
         # the 2 mm points lie on the 1 mm lattice (data manual's order): no interpolation
         return space, np.ravel_multi_index((2 * x + 1, 2 * y, 2 * z), grid.shape, order="F"), problems
-    mask = _mask(root, betas, grid, problems)
-    space = MaskedSpace(f"brain:{grid.name}", grid, np.flatnonzero(mask.reshape(-1)))
+    if grid == mni_space(2) or grid == mni_space(1):
+        space = mni_brain_space(2 if grid == mni_space(2) else 1)
+    else:
+        mask = _mask(root, betas, grid, problems)
+        space = MaskedSpace(f"brain:{grid.name}", grid, np.flatnonzero(mask.reshape(-1)))
     return space, np.ravel_multi_index(np.unravel_index(space.index, grid.shape), grid.shape, order="F"), problems
 
 
-def _mni_brain() -> MaskedSpace:
-    from brainview.maps.volumes import mni_mask
-
-    return MaskedSpace("mni152-2mm:brain", mni_space(2), np.flatnonzero(mni_mask(2).reshape(-1)))
-
-
 def _mask(root: Path, betas: BetaSet, grid: VolumeSpace, problems: list[str]) -> np.ndarray:
-    if grid == mni_space(2):
-        from brainview.maps.volumes import mni_mask
-
-        return mni_mask(2)
     path = root / PPDATA / betas.subject / betas.space / "brainmask.nii.gz"
     if path.is_file():
         mask = read_volume(path)
@@ -282,8 +276,6 @@ def _surface(betas: BetaSet) -> SurfaceSpace:
             raise MissingError(f"session {number} has only one hemisphere", where=betas.folder)
     for side, path in next(iter(betas.sessions.values())).items():
         counts[side] = trials_of(path)[1]
-    from brainview.maps.space import VERTICES
-
     standard = {n: name for name, n in VERTICES.items() if name.startswith("fsaverage")}
     left, right = counts["lh"], counts["rh"]
     if left == right and left in standard and betas.space != "nativesurface":
