@@ -65,7 +65,7 @@ def stem(path: os.PathLike | str) -> str:
 
 
 def hemisphere_of(path: os.PathLike | str) -> Hemisphere | None:
-    """Return the hemisphere that a file name tells (``lh.``, ``hemi-L``, ``.L.``, ``_right_``), None if none or both."""
+    """Return the hemisphere a file name tells (``lh.``, ``hemi-L``, ``.L.``, ``_right_``), None if none or both."""
     sides = {"left" if left else "right" for left, _ in _SIDE.findall(Path(path).name)}
     return sides.pop() if len(sides) == 1 else None  # type: ignore[return-value]
 
@@ -123,7 +123,8 @@ def match_surface(count: int, path: os.PathLike | str, wanted: Wanted, side: Hem
         return surface_space(name), [f"{count:,} values: taken as both hemispheres of {name}, left first"]
     if side is None:
         raise FormatError(f"holds {count:,} values of one surface, and neither its name nor its header says which "
-                          "hemisphere", where=path, remedy="Rename it to begin with lh. or rh., or name the hemisphere.")
+                          "hemisphere", where=path,
+                          remedy="Name the hemisphere, or begin the file name with lh. or rh.")
     if count in known and not foreign:
         name = known[count]
         notes = [] if mesh == name else [f"{count:,} values: taken as the {side} hemisphere of {name}"]
@@ -186,9 +187,12 @@ def make_map(values: np.ndarray, space: Space, *, name: str, provenance: dict[st
     notes = list(notes)
     if not np.isfinite(values).any():
         notes.append("no finite value")
-    if kind is None:
-        kind, found = ("label", None) if labels is not None else suggest(values)
+    if kind is None and labels is not None:
+        kind = "label"
+    elif kind is None:
+        kind, found = suggest(values)
         limits = limits or found
+    kind = kind or "sequential"
     story = {**provenance, **({"notes": notes} if notes else {})}
     return BrainMap(values, space, name=shown(name), units=shown(units), kind=kind, limits=limits, labels=labels,
                     provenance=story)

@@ -107,16 +107,19 @@ def _read_annot(path: Path, wanted: Wanted) -> BrainMap:
         ids[pairs[:, 0]] = pairs[:, 1]
         entries = _colour_table(source)
     shift = 0 if entries and entries[0][1].strip().lower() in _NOTHING and entries[0][0] == 0 else 1
-    values = np.zeros(count, np.float32)
-    table, known = {}, np.zeros(count, bool)
+    table = {}
     by_id: dict[int, int] = {}
     for structure, name, rgba, code in entries:
         value = structure + shift
         table[value] = Label(shown(name), rgba)
         by_id.setdefault(code, value)
-    for code, value in by_id.items():
-        here = ids == code
-        values[here], known = value, known | here
+    codes = np.array(sorted(by_id), np.int64)
+    numbers = np.array([by_id[code] for code in codes.tolist()], np.float32)
+    values, known = np.zeros(count, np.float32), np.zeros(count, bool)
+    if codes.size:
+        place = np.minimum(np.searchsorted(codes, ids), codes.size - 1)
+        known = codes[place] == ids
+        values[known] = numbers[place[known]]
     notes = [] if shift == 0 else ["label numbers are the table's plus 1, because its entry 0 is an area"]
     lost = int((~known & (ids != 0)).sum())
     if lost:

@@ -60,18 +60,22 @@ class _Parser(GiftiImageParser):
             return
         text = "".join(self._char_blocks or [])
         self._char_blocks = None
-        if len(self.img.darrays) > _MAX_ARRAYS:
+        image, array = self.img, self.da
+        if image is None or array is None:
+            raise FormatError("has values outside a data array", where=self._path)
+        if len(image.darrays) > _MAX_ARRAYS:
             raise LimitError(f"holds more than {_MAX_ARRAYS:,} data arrays", where=self._path)
-        self.da.data = _decode(self.da, text, self._path, self._left)
-        self._left -= self.da.data.nbytes
+        found = _decode(array, text, self._path, self._left)
+        self._left -= found.nbytes
+        array.data = found
 
 
 def _decode(array: GiftiDataArray, text: str, path: Path, limit: int) -> np.ndarray:
     shape = tuple(int(n) for n in array.dims)
     if not shape or min(shape) < 1:
         raise FormatError(f"declares a data array of shape {shape}", where=path)
-    byte_order = gifti_endian_codes.byteorder[array.endian]
-    dtype = np.dtype(data_type_codes.dtype[array.datatype]).newbyteorder(byte_order)
+    byte_order: Any = gifti_endian_codes.byteorder[array.endian]
+    dtype = np.dtype(str(data_type_codes.dtype[array.datatype])).newbyteorder(byte_order)
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
         raise FormatError(f"holds values of type {shown(dtype)}, which is no map", where=path)
     need = check_allocation(shape, dtype, where=path, limit=limit)
@@ -82,8 +86,8 @@ def _decode(array: GiftiDataArray, text: str, path: Path, limit: int) -> np.ndar
         flat = _from_beside(array, math.prod(shape), dtype, path)
     else:
         flat = np.frombuffer(_unpacked(text, need, encoding == "B64GZ", path), dtype)
-    order = array_index_order_codes.npcode[array.ind_ord]
-    return flat.reshape(shape, order=order)
+    column_major = array_index_order_codes.npcode[array.ind_ord] == "F"
+    return flat.reshape(shape, order="F" if column_major else "C")
 
 
 def _wrong_length(told: int, found: object, path: Path) -> FormatError:
@@ -92,7 +96,7 @@ def _wrong_length(told: int, found: object, path: Path) -> FormatError:
 
 
 def _from_ascii(text: str, count: int, dtype: np.dtype, path: Path) -> np.ndarray:
-    if count > len(text):
+    if count > len(text) > 16 << 20:  # a short text is read all the same, to tell how many there are
         raise _wrong_length(count, f"at most {(len(text) + 1) // 2:,}", path)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # numpy only warns about text that is no number
@@ -158,11 +162,11 @@ def load(path: os.PathLike | str) -> GiftiImage:
         raise FormatError(f"is damaged GIFTI: {shown(err) or type(err).__name__}", where=path,
                           remedy="Copy it again.") from err
     image = parser.img
-    told = getattr(parser, "expected_numDA", None)
+    declared = getattr(parser, "expected_numDA", None)
     if image is None or any(array.data is None for array in image.darrays):
         raise FormatError("has a data array without values", where=path)
-    if told is not None and told != len(image.darrays):
-        raise FormatError(f"declares {told} data arrays but holds {len(image.darrays)}", where=path)
+    if declared is not None and declared != len(image.darrays):
+        raise FormatError(f"declares {declared} data arrays but holds {len(image.darrays)}", where=path)
     return image
 
 
@@ -189,7 +193,7 @@ def read(path: os.PathLike | str, wanted: Wanted) -> list[BrainMap]:
     return maps
 
 
-def _columns(array: GiftiDataArray, path: Path) -> list[tuple[GiftiDataArray, np.ndarray]]:
+def _columns(array: Any, path: Path) -> list[tuple[Any, np.ndarray]]:
     intent = intent_codes.niistring[array.intent]
     if array.intent == _NODES:
         raise FormatError("gives values at listed vertices only (NODE_INDEX), which is not read", where=path,
@@ -203,7 +207,8 @@ def _columns(array: GiftiDataArray, path: Path) -> list[tuple[GiftiDataArray, np
 def _one_map(array: GiftiDataArray, values: np.ndarray, image: GiftiImage, path: Path, wanted: Wanted,
              table: dict[int, Label] | None, block: dict[str, Any] | None, number: int, count: int) -> BrainMap:
     side = _side(array, image)
-    space, notes = _own_space(block, len(values), side), []
+    space: SurfaceSpace | None = _own_space(block, len(values), side)
+    notes: list[str] = []
     if space is None or wanted.space is not None:
         space, notes = match_surface(len(values), path, wanted, side)
     is_label = array.intent == _LABEL
@@ -323,7 +328,7 @@ def _image(map: BrainMap, values: np.ndarray, side: Hemisphere, text: str) -> Gi
     image = GiftiImage(meta=nib.gifti.GiftiMetaData({_STRUCTURE: meta[_STRUCTURE], provenance.KEY: text}),
                        darrays=[array])
     for key, label in (map.labels or {}).items():
-        entry = nib.gifti.GiftiLabel(key, *(label.rgba or (0.5, 0.5, 0.5, 1.0)))
+        entry: Any = nib.gifti.GiftiLabel(key, *(label.rgba or (0.5, 0.5, 0.5, 1.0)))
         entry.label = label.name
         image.labeltable.labels.append(entry)
     return image

@@ -190,7 +190,7 @@ def _on_grid(values: np.ndarray, grid: tuple[int, int, int], header: VolumeHeade
     if standard is not None:
         return np.ascontiguousarray(volume).reshape(-1), standard
     world = header.world
-    if world in ("aligned", "template", "unknown") and "space-mni152" in path.name.lower() and header.world != "unknown":
+    if world in ("scanner", "aligned", "template") and "space-mni152" in path.name.lower():
         world = "MNI152"
         notes.append("MNI152 because the file name says so")
     space = VolumeSpace(f"volume:{stem(path)}", volume.shape, affine, world)

@@ -101,14 +101,15 @@ def standard_grid(shape: tuple[int, ...], affine: np.ndarray) -> VolumeSpace | N
     return None
 
 
-def named_volume(name: str, shape: tuple[int, int, int], affine: np.ndarray, world: str) -> VolumeSpace:
+def named_volume(name: str, shape: tuple[int, ...], affine: np.ndarray, world: str) -> VolumeSpace:
     """Return a volume space; a standard name is only kept when the grid is the standard one."""
     if len(shape) != 3 or min(shape) < 1:
         raise FormatError(f"a grid of shape {shape}")
+    grid = (shape[0], shape[1], shape[2])
     try:
         if name.startswith("mni152-"):
             found = standard_grid(shape, affine)
-            return found if found is not None else VolumeSpace("volume", shape, affine, world)
-        return VolumeSpace(name, shape, affine, world)
+            return found if found is not None else VolumeSpace("volume", grid, affine, world)
+        return VolumeSpace(name, grid, affine, world)
     except BrainViewError as err:
         raise FormatError(str(err)) from err

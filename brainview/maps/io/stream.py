@@ -84,7 +84,8 @@ class ByteSource:
                 parts.append(part)
                 left -= len(part)
         except (OSError, EOFError, zlib.error) as err:
-            raise FormatError(f"is damaged or cut short: {shown(err)}", where=self.path, remedy="Copy it again.") from err
+            raise FormatError(f"is damaged or cut short: {shown(err)}", where=self.path,
+                              remedy="Copy it again.") from err
         data = b"".join(parts)
         self.position += len(data)
         return data
