@@ -367,7 +367,7 @@ class Manifest:
         keep = np.array([w not in self.steps.drop for w in rows.labels.tolist()])
         groups = events_of(rows.onset[keep], rows.duration[keep], rows.run[keep], volumes, float(self._trials["tr"]),
                            self.steps.delay, self.steps.window)
-        session_of = {r: s for r, s in zip(rows.run.tolist(), rows.session.tolist(), strict=True)}
+        session_of = dict(zip(rows.run.tolist(), rows.session.tolist(), strict=True))
         session = np.array([session_of[r] for r in volumes.tolist()], np.int32)
         return groups, rows.labels[keep], volumes, session, np.array([g[0] for g in groups], np.int64)
 
