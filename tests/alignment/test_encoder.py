@@ -91,7 +91,7 @@ def test_attention_path_equals_fused_path(encoder):
 
 
 def test_wrong_layer_is_told(encoder):
-    with pytest.raises(BrainViewError, match="0 .* to 4"):
+    with pytest.raises(BrainViewError, match=r"0 .* to 4"):
         encoder.check_layer(5)
 
 
