@@ -14,7 +14,7 @@ from brainview.core.files import atomic_write
 from brainview.core.paths import cache_dir
 
 #: Changes when the meaning of what is cached changes.
-VERSION = 1
+VERSION = 2
 
 
 def digest(*parts: Any) -> str:

@@ -2,7 +2,8 @@
 
 Rules:
 
-- Labels are never averaged: a location takes the label with the most samples or the largest weight (ties: the smallest).
+- Labels are never averaged: a location takes the label with the most samples or the largest weight (ties: the
+  smallest).
 - NaN is no data. Weights are renormalised over what has data; a location needs at least `LEAST` of its weight. From a
   whole volume to a surface, nilearn's rule holds instead (see :mod:`brainview.maps.sampling`), unless the values come
   through a mask.
@@ -14,7 +15,7 @@ Rules:
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -54,7 +55,7 @@ class Rules:
     """
 
     how: Literal["linear", "nearest", "label"] = "linear"
-    sampling: Sampling = Sampling()
+    sampling: Sampling = field(default_factory=Sampling)
     missing: Missing = "auto"
     least: float = LEAST
 
@@ -110,8 +111,9 @@ def convert(map: BrainMap, to: Space, *, method: Method = "auto", sampling: Samp
     return map.having(values=values, space=to, provenance=story)
 
 
-def convert_values(values: np.ndarray, source: Space, target: Space, rules: Rules = Rules()) -> np.ndarray:
-    """Return (..., target.size) float32 values of (..., source.size) ones; the same as :func:`convert` without a map."""
+def convert_values(values: np.ndarray, source: Space, target: Space, rules: Rules | None = None) -> np.ndarray:
+    """Return (..., target.size) float32 values of (..., source.size) ones: :func:`convert` for bare arrays."""
+    rules = rules or Rules()
     values = np.asarray(values)
     source.check(values, where=source.name)
     stack = values.reshape(-1, source.size)
@@ -153,7 +155,7 @@ def transfer_matrix(source: Space, target: Space, method: Method = "auto", *,
     if isinstance(source, GrayordinateSpace) or isinstance(target, GrayordinateSpace):
         return _gray_matrix(source, target, method, chosen)
     if isinstance(source, VolumeSpace) and isinstance(target, SurfaceSpace):
-        return transfer.volume_sampler(source, target, chosen, how).full_matrix()
+        return transfer.volume_sampler(source, target, chosen, how).matrix
     if isinstance(source, SurfaceSpace) and isinstance(target, SurfaceSpace):
         return transfer.surface_to_surface(source, target, how).matrix
     if isinstance(source, SurfaceSpace) and isinstance(target, VolumeSpace):
@@ -268,7 +270,7 @@ def _from_gray(values: np.ndarray, source: GrayordinateSpace, target: Space, rul
             out = np.array(_carry(parts["surface"].values, parts["surface"].space, target, rules))
         except MissingError as err:
             raise MissingError(f"the cortex of {source.name} cannot be put into a volume: {err.what}",
-                               remedy=f"{err.remedy} Or convert only the voxels (part 'voxels').") from err
+                               remedy=f"{err.remedy} Or take only the voxels (--part voxels).") from err
     if "volume" in parts:
         inside = _carry(parts["volume"].values, parts["volume"].space, target, rules)
         out = np.where(np.isfinite(inside), inside, out)
@@ -322,7 +324,7 @@ def _volume_matrix(source: Space, target: Space, how: transfer.How) -> sparse.cs
     outside = ((points < -0.5) | (points > size - 0.5)).any(1)
     points = np.clip(points, 0, size - 1)
     points[outside] = -1.0  # outside the grid on every axis: no row
-    matrix = VolumeSampler.build(lambda: points[:, None, :], source.shape, nearest=how == "nearest").full_matrix()
+    matrix = VolumeSampler.build(lambda: points[:, None, :], source.shape, nearest=how == "nearest").matrix
     matrix.eliminate_zeros()
     return matrix
 

@@ -141,8 +141,8 @@ class VolumeSampler:
         Returns the (vertices, samples, 3) positions in voxels; called only when values are missing, or for labels.
     columns : (used,) int64
         Voxels that any sample touches, ascending.
-    matrix : (vertices, used) csr, float64
-        The mean over samples when nothing is missing.
+    matrix : (vertices, voxels) csr, float32
+        The mean over samples when nothing is missing. Columns are voxels, so that a map is not gathered first.
     """
 
     shape: tuple[int, int, int]
@@ -163,21 +163,25 @@ class VolumeSampler:
             voxel, weight, inside = _samples(points[start:start + CHUNK], shape, nearest)
             parts.append(_mean_rows(voxel, weight, inside, math.prod(shape)))
         whole = sparse.vstack(parts, format="csr")
-        columns, index = np.unique(whole.indices, return_inverse=True)
-        compact = sparse.csr_matrix((whole.data, index.astype(np.int32), whole.indptr.astype(np.int32)),
-                                    shape=(len(points), len(columns)))
-        return VolumeSampler(shape, nearest, locate, columns.astype(np.int64), compact)
+        return VolumeSampler.of(whole, shape, locate, nearest)
+
+    @staticmethod
+    def of(matrix: sparse.csr_matrix, shape: tuple[int, int, int], locate: Callable[[], np.ndarray],
+           nearest: bool) -> VolumeSampler:
+        """Wrap a finished matrix."""
+        small = sparse.csr_matrix((matrix.data.astype(np.float32), matrix.indices.astype(np.int32),
+                                   matrix.indptr.astype(np.int32)), shape=matrix.shape)
+        return VolumeSampler(shape, nearest, locate, np.unique(small.indices).astype(np.int64), small)
 
     def apply(self, values: np.ndarray) -> np.ndarray:
-        """Return (vertices,) float64 means of (voxels,) values; NaN where no sample has data."""
-        used = np.asarray(values).reshape(-1)[self.columns].astype(np.float64)
-        missing = np.isnan(used)
-        if missing.any():
-            used[missing] = 0.0
-            matrix, empty = self._without(missing)
-        else:
-            matrix, empty = self.matrix, self._empty
-        out = matrix @ used
+        """Return (vertices,) float32 means of (voxels,) values; NaN where no sample has data."""
+        values = np.ascontiguousarray(values, np.float32).reshape(-1)
+        matrix, empty = self.matrix, self._empty
+        if not np.isfinite(np.dot(values, values)):  # the cheapest question; too large a sum only costs the next line
+            missing = np.isnan(values[self.columns])
+            if missing.any():
+                matrix, empty = self._without(missing)
+        out = matrix @ values
         out[empty] = np.nan
         return out
 
@@ -187,12 +191,12 @@ class VolumeSampler:
         A vertex needs at least the share `least` of its weight. The rule for masked volumes, where nilearn's would
         drop every sample that touches the rim of the mask.
         """
-        used = np.asarray(values).reshape(-1)[self.columns].astype(np.float64)
-        good = np.isfinite(used)
-        total = self.matrix @ np.where(good, used, 0.0)
-        share = self.matrix @ good.astype(np.float64)
+        values = np.asarray(values, np.float32).reshape(-1)
+        good = np.isfinite(values)
+        total = self.matrix @ np.where(good, values, np.float32(0))
+        share = self.matrix @ good.astype(np.float32)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(share >= least, total / share, np.nan)
+            return np.where((share >= least) & (share > 0), total / share, np.nan)
 
     def majority(self, values: np.ndarray) -> np.ndarray:
         """Return (vertices,) the most frequent value among the nearest voxels of the samples; ties: the smallest.
@@ -204,11 +208,6 @@ class VolumeSampler:
         votes[~inside] = np.nan
         return most_frequent(votes)
 
-    def full_matrix(self) -> sparse.csr_matrix:
-        """Return the (vertices, voxels) matrix for values without NaN."""
-        return sparse.csr_matrix((self.matrix.data, self.columns[self.matrix.indices], self.matrix.indptr),
-                                 shape=(self.matrix.shape[0], math.prod(self.shape)))
-
     @cached_property
     def _points(self) -> np.ndarray:
         return self.locate()
@@ -218,9 +217,8 @@ class VolumeSampler:
         return np.flatnonzero(np.diff(self.matrix.indptr) == 0)
 
     @cached_property
-    def _pattern(self) -> sparse.csr_matrix:
-        ones = np.ones(len(self.matrix.data), np.float32)
-        return sparse.csr_matrix((ones, self.matrix.indices, self.matrix.indptr), shape=self.matrix.shape)
+    def _owner(self) -> np.ndarray:
+        return np.repeat(np.arange(self.matrix.shape[0], dtype=np.int32), np.diff(self.matrix.indptr))
 
     def _without(self, missing: np.ndarray) -> tuple[sparse.csr_matrix, np.ndarray]:
         """Return the matrix without the samples that touch a missing voxel, and the vertices left with none."""
@@ -228,13 +226,15 @@ class VolumeSampler:
         if key in self._known:
             self._known.move_to_end(key)
             return self._known[key]
-        rows = np.flatnonzero(self._pattern @ missing.astype(np.float32) > 0)
+        lost = np.zeros(self.matrix.shape[1], bool)
+        lost[self.columns[missing]] = True
+        touched = np.bincount(self._owner[lost[self.matrix.indices]], minlength=self.matrix.shape[0])
+        rows = np.flatnonzero(touched)
         parts = [self.matrix]
         for start in range(0, len(rows), CHUNK):
             voxel, weight, inside = _samples(self._points[rows[start:start + CHUNK]], self.shape, self.nearest)
-            place = np.minimum(np.searchsorted(self.columns, voxel), len(self.columns) - 1)
-            good = inside & ~missing[place].any(-1)  # a dropped sample's place may be anything: `inside` is False
-            parts.append(_mean_rows(place, weight, good, len(self.columns)))
+            good = inside & ~lost[voxel].any(-1)
+            parts.append(_mean_rows(voxel, weight, good, self.matrix.shape[1]).astype(np.float32))
         order = np.arange(self.matrix.shape[0])
         order[rows] = len(order) + np.arange(len(rows))
         matrix = sparse.vstack(parts, format="csr")[order]

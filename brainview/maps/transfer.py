@@ -16,8 +16,8 @@ from brainview.maps.cache import digest, kept
 from brainview.maps.geometry import LEVELS, barycentric, refine
 from brainview.maps.meshes import HEMISPHERES, load_mesh, load_registered_sphere
 from brainview.maps.sampling import Sampling, VolumeSampler, sample_points, to_world
-from brainview.maps.space import SurfaceSpace, VolumeSpace
 from brainview.maps.sources import Hemisphere
+from brainview.maps.space import SurfaceSpace, VolumeSpace
 
 How = Literal["linear", "nearest"]
 #: Depths at which the ribbon is filled when a surface is written into a volume, from white (0) to pial (1).
@@ -125,12 +125,10 @@ def _sampler(source: VolumeSpace, target: SurfaceSpace, sampling: Sampling, how:
 
     def make() -> dict[str, np.ndarray]:
         built.append(VolumeSampler.build(locate, source.shape, nearest=how == "nearest"))
-        return {"columns": built[0].columns, **_parts(built[0].matrix)}
+        return _parts(built[0].matrix)
 
-    stored = kept("transfer", key, make, lambda a: "columns" in a and _whole(a, target.size, len(a["columns"])))
-    if built:
-        return built[0]
-    return VolumeSampler(source.shape, how == "nearest", locate, stored["columns"], _matrix(stored))
+    stored = kept("transfer", key, make, lambda a: _whole(a, target.size, source.size))
+    return built[0] if built else VolumeSampler.of(_matrix(stored, source.size), source.shape, locate, how == "nearest")
 
 
 @lru_cache(maxsize=8)
@@ -259,9 +257,8 @@ def _parts(matrix: sparse.csr_matrix) -> dict[str, np.ndarray]:
     return {"data": matrix.data, "indices": matrix.indices.astype(np.int32), "indptr": matrix.indptr.astype(np.int32)}
 
 
-def _matrix(parts: dict[str, np.ndarray], width: int | None = None) -> sparse.csr_matrix:
-    shape = (len(parts["indptr"]) - 1, len(parts["columns"]) if width is None else width)
-    return sparse.csr_matrix((parts["data"], parts["indices"], parts["indptr"]), shape=shape)
+def _matrix(parts: dict[str, np.ndarray], width: int) -> sparse.csr_matrix:
+    return sparse.csr_matrix((parts["data"], parts["indices"], parts["indptr"]), shape=(len(parts["indptr"]) - 1, width))
 
 
 def _whole(parts: dict[str, np.ndarray], rows: int, width: int) -> bool:
@@ -270,7 +267,7 @@ def _whole(parts: dict[str, np.ndarray], rows: int, width: int) -> bool:
         return False
     data, indices, pointer = parts["data"], parts["indices"], parts["indptr"]
     return (len(pointer) == rows + 1 and len(data) == len(indices) == pointer[-1] and pointer[0] == 0
-            and bool((np.diff(pointer) >= 0).all()) and data.dtype == np.float64
+            and bool((np.diff(pointer) >= 0).all()) and data.dtype in (np.float32, np.float64)
             and (not len(indices) or (int(indices.min()) >= 0 and int(indices.max()) < width))
             and bool(np.isfinite(data).all()))
 
