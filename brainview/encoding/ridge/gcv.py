@@ -11,6 +11,9 @@ from brainview.encoding.ridge.alphas import AlphaGrid
 from brainview.encoding.ridge.result import CONSTANT, HAS_NAN, OK
 from brainview.encoding.ridge.source import ArraySource, BlockSource
 
+#: GCV R2 below which a target counts as hardly predictable.
+FAINT = 0.01
+
 
 @dataclass(eq=False)
 class Rotated:
@@ -21,6 +24,7 @@ class Rotated:
     power: np.ndarray
 
 
+@np.errstate(invalid="ignore")  # a missing response spoils its own target, which is flagged afterwards
 def rotate(source: ArraySource | BlockSource, samples: np.ndarray, *, intercept: bool, targets_at_once: int,
            context: JobContext) -> Rotated:
     """Return U'Y and the centred sum of squares of every target, touching each response once.
@@ -100,16 +104,24 @@ def choose_gcv(factor: np.ndarray, power: np.ndarray, eigenvalues: np.ndarray, n
 
 def promising(factor: np.ndarray, power: np.ndarray, eigenvalues: np.ndarray, n: int, alphas: np.ndarray, *,
               intercept: bool) -> np.ndarray:
-    """Return (A, t) bool: penalties at and next to every local minimum of GCV, and those that tie with the best."""
+    """Return (A, t) bool: penalties at and next to every local minimum of GCV, and those that tie with the best.
+
+    Targets that GCV hardly finds predictable have a flat error with more than one shallow valley; for them one penalty
+    per decade is named, whatever GCV says.
+    """
     squared = np.square(factor)
     rest = np.maximum(power - squared.sum(0, dtype=np.float64), 0.0)
     error = _errors(squared, rest, eigenvalues, n, alphas, intercept)
+    null = power * n / max(n - int(intercept), 1) ** 2
+    faint = error.min(axis=0) > (1.0 - FAINT) * null
     wall = np.full((1, error.shape[1]), np.inf)
     low = (error <= np.vstack([wall, error[:-1]])) & (error <= np.vstack([error[1:], wall]))
     low |= error <= error.min(axis=0) * (1 + 1e-6)
     out = low.copy()
     out[1:] |= low[:-1]
     out[:-1] |= low[1:]
+    decades = np.floor(np.log10(alphas / alphas[0]) + 1e-9)
+    out[:, faint] |= (np.diff(decades, prepend=-1) > 0)[:, None]
     return out
 
 

@@ -71,6 +71,7 @@ def compressed_rows(folds: list[Fold]) -> int:
     return sum(f.x.shape[0] for f in folds)
 
 
+@np.errstate(invalid="ignore")  # a missing response spoils its own target, which is flagged afterwards
 def compress_stream(source: BlockSource, folds: list[Fold], labels: np.ndarray, out: np.ndarray,
                     context: JobContext) -> tuple[np.ndarray, np.ndarray]:
     """Fill `out` (compressed rows, t) with the folds' responses in one pass over the blocks.
@@ -109,6 +110,7 @@ class Chunk:
     rest: np.ndarray
 
 
+@np.errstate(invalid="ignore")
 def read_chunk(source: ArraySource, folds: list[Fold], columns: slice, *, intercept: bool) -> Chunk:
     """Return one chunk of targets of an array, compressed fold by fold."""
     block = source.columns(columns.start, columns.stop)
@@ -123,6 +125,7 @@ def read_chunk(source: ArraySource, folds: list[Fold], columns: slice, *, interc
     return Chunk(parts, mean, power, _outside(parts, folds, power))
 
 
+@np.errstate(invalid="ignore")
 def read_compressed(out: np.ndarray, folds: list[Fold], columns: slice, total: np.ndarray, square: np.ndarray, n: int,
                     *, intercept: bool) -> Chunk:
     """Return one chunk of targets of what :func:`compress_stream` wrote."""
