@@ -6,7 +6,7 @@ voxel of the file). World coordinates are told through the full affine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,10 +100,13 @@ class SliceScene:
     def best(self) -> tuple[float, float, float]:
         """Return the world place, mm, of the strongest value (the middle of the grid when there is none)."""
         strength = np.abs(np.nan_to_num(self.values, nan=0.0))
-        middle = np.array(self.shape) // 2
         if strength.max() > 0:
-            middle = np.array(np.unravel_index(int(np.argmax(strength)), self.shape))
-        x, y, z = self._affine[:3, :3] @ middle + self._affine[:3, 3]
+            return self.world(np.unravel_index(int(np.argmax(strength)), self.shape))
+        return self.world([n // 2 for n in self.shape])
+
+    def world(self, voxel: Sequence[float] | np.ndarray) -> tuple[float, float, float]:
+        """Return the world place, mm, of a voxel of the nearest-RAS array."""
+        x, y, z = self._affine[:3, :3] @ np.asarray(voxel, float) + self._affine[:3, 3]
         return float(x), float(y), float(z)
 
     def index_of(self, ras: tuple[float, float, float]) -> tuple[int, int, int]:
@@ -157,8 +160,7 @@ class SliceScene:
         voxel[axis] = index
         voxel[across] = np.clip(int(x * self.shape[across]), 0, self.shape[across] - 1)
         voxel[up] = np.clip(int((1 - y) * self.shape[up]), 0, self.shape[up] - 1)
-        a, b, c = self._affine[:3, :3] @ voxel + self._affine[:3, 3]
-        return float(a), float(b), float(c)
+        return self.world(voxel)
 
     def pick(self, ras: tuple[float, float, float]) -> Pick:
         """Return the record of the voxel nearest to a world place; voxel indices are those of the file."""

@@ -258,6 +258,13 @@ class SurfaceScene:
         found[0].camera.orbit(across, upward)
         self._aimed(found[0])
 
+    def turn_all(self, across: float, upward: float) -> None:
+        """Turn every brain by degrees (keys); flat maps stay."""
+        if self.surface != "flat":
+            for cell in self._cells:
+                cell.camera.orbit(across, upward)
+                self._aimed(cell)
+
     def pan(self, x: float, y: float, right: float, up: float) -> None:
         """Move the brain under (x, y) by device pixels."""
         found = self.cell_at(x, y)

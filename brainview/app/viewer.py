@@ -1,0 +1,475 @@
+"""The viewer: a brain (or slices), its toolbar and its colour bar, driven by a ViewState and by nothing else.
+
+State changes are drawn once per turn of the event loop: every change only marks what is out of date. The canvas is made
+after the first paint of the window, because importing pyvistaqt takes longer than everything before it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPalette, QSurfaceFormat
+from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
+
+from brainview.app.colorbar import ColorBar
+from brainview.app.gl_probe import Graphics, Probe
+from brainview.app.view_bar import ViewBar
+from brainview.core.errors import BrainViewError
+from brainview.core.names import shown
+from brainview.maps.brainmap import BrainMap
+from brainview.maps.display import Pick
+from brainview.maps.rois import RoiClass
+from brainview.maps.space import Space, VolumeSpace, surface_space
+from brainview.scene.theme import BACKGROUNDS
+from brainview.state.view import ViewState
+
+CanvasKind = Literal["auto", "qt", "image"]
+EMPTY = ("No map yet", "Open a data set, or drop a map file (NIfTI, GIFTI, CIFTI, MGH) here.")
+
+
+def prepare_surface_format() -> None:
+    """Set the OpenGL format that pyvistaqt needs; call it before the first window is made (Wayland is black otherwise)."""
+    wanted = QSurfaceFormat()
+    wanted.setRenderableType(QSurfaceFormat.RenderableType.OpenGL)
+    wanted.setProfile(QSurfaceFormat.OpenGLContextProfile.CoreProfile)
+    wanted.setVersion(3, 2)
+    wanted.setSwapBehavior(QSurfaceFormat.SwapBehavior.DoubleBuffer)
+    for channel in (wanted.setRedBufferSize, wanted.setGreenBufferSize, wanted.setBlueBufferSize,
+                    wanted.setDepthBufferSize, wanted.setAlphaBufferSize):
+        channel(8)
+    wanted.setStencilBufferSize(0)
+    wanted.setSamples(0)
+    QSurfaceFormat.setDefaultFormat(wanted)
+
+
+class _Page(QWidget):
+    """Words in the middle of an empty viewer; tells when it was painted for the first time."""
+
+    painted = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._title, self._text, self._done = *EMPTY, False
+        self._look = BACKGROUNDS["dark"]
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+
+    def say(self, title: str, text: str, background: str) -> None:
+        self._title, self._text, self._look = title, text, BACKGROUNDS[background]
+        self.setAccessibleName(f"{title}. {text}")
+        self.update()
+
+    @property
+    def words(self) -> tuple[str, str]:
+        return self._title, self._text
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), QColor(*self._look.paper))
+        font = self.font()
+        font.setPixelSize(18)
+        painter.setFont(font)
+        painter.setPen(QColor(*self._look.ink))
+        middle = self.rect().adjusted(40, 0, -40, -24)
+        painter.drawText(middle, Qt.AlignmentFlag.AlignCenter, shown(self._title))
+        painter.setFont(self.font())
+        painter.setPen(QColor(*self._look.quiet))
+        painter.drawText(self.rect().adjusted(40, self.height() // 2 + 6, -40, 0),
+                         Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap,
+                         shown(self._text, limit=600))
+        if not self._done:
+            self._done = True
+            self.painted.emit()
+
+
+class Viewer(QWidget):
+    """A brain that shows a ViewState.
+
+    Parameters
+    ----------
+    view : ViewState
+    canvas : str
+        ``qt`` (OpenGL widget), ``image`` (off screen, shown as a picture), ``auto`` (asks the driver in a child process).
+    parent : QWidget, optional
+
+    Signals
+    -------
+    hovered : Pick or None
+    picked : Pick
+        Also written to ``view.picked``.
+    surface_needed : BrainMap
+        A volume map is to be drawn on the surface: hand the converted map to :meth:`set_surface_map`.
+    notice : str
+        One line for the status bar (which canvas was taken and why).
+    ready : ()
+        The canvas stands.
+    """
+
+    hovered = Signal(object)
+    picked = Signal(object)
+    surface_needed = Signal(object)
+    notice = Signal(str)
+    ready = Signal()
+
+    def __init__(self, view: ViewState, *, canvas: CanvasKind = "auto", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.view = view
+        self._kind: CanvasKind = canvas
+        self._rois: dict[str, RoiClass] = {}
+        self._twin: tuple[BrainMap, BrainMap] | None = None
+        self._asked: BrainMap | None = None
+        self._anatomy: Space = surface_space("fsaverage5")
+        self.canvas: Any = None
+        self._body: QWidget | None = None
+        self._slices: Any = None
+        self._probe: Probe | None = None
+        self._drawn: dict[str, object] = {}
+        self._waiting = self._closed = False
+        self.bar = ViewBar(view, self.reset_view)
+        self.colors = ColorBar()
+        self.page = _Page()
+        self.stack = QStackedWidget()
+        self.stack.addWidget(self.page)
+        self.hint = QLabel(f"{EMPTY[0]}. {EMPTY[1]}")
+        self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.hint.setWordWrap(True)
+        self.hint.setMinimumHeight(44)
+        self._pill = QLabel("Phantom · simulated data", self.stack)
+        self._pill.setStyleSheet("background:#ffc43d; color:#281c00; border-radius:10px; padding:3px 9px;"
+                                 " font-weight:600;")
+        self._pill.hide()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        for widget in (self.bar, self.stack, self.hint, self.colors):
+            column.addWidget(widget, 1 if widget is self.stack else 0)
+        self.colors.rule_changed.connect(partial(setattr, view, "rule"))
+        self.colors.lock_changed.connect(partial(setattr, view, "lock_limits"))
+        self.page.painted.connect(lambda: QTimer.singleShot(0, self, self._begin))
+        self.stack.installEventFilter(self)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleName("Brain viewer")
+        view.events.connect(self._changed)
+        self.sync()
+
+    def sizeHint(self) -> QSize:
+        """Return a comfortable size."""
+        return QSize(760, 620)
+
+    # ---- the canvas ----------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        """Choose the canvas, after the first paint."""
+        if self.canvas is not None or self._probe is not None or self._closed:
+            return
+        if self._kind == "auto" and os.environ.get("BRAINVIEW_CANVAS") in ("qt", "image"):
+            self._kind = os.environ["BRAINVIEW_CANVAS"]  # type: ignore[assignment]
+        if self._kind == "auto":
+            self._probe = Probe(self._answered, self)
+        else:
+            self._make(self._kind, 0)
+
+    def _answered(self, graphics: Graphics) -> None:
+        if self._closed or self.canvas is not None:
+            return
+        if graphics.usable:
+            self._make("qt", graphics.samples)
+            self.notice.emit(f"Drawing with {shown(graphics.renderer, limit=80)}")
+        else:
+            self._make("image", 0)
+            self.notice.emit(f"Drawing off screen, as pictures: {graphics.reason}")
+
+    def _make(self, kind: str, samples: int) -> None:
+        if kind == "qt":
+            from brainview.app.qt_canvas import QtCanvas
+
+            self.canvas = QtCanvas(self.stack, samples=samples)
+            body, pointer = self.canvas.widget, self.canvas.pointer
+        else:
+            from brainview.app.image_widget import ImageWidget
+
+            body = ImageWidget(self.stack)
+            self.canvas, pointer = body.canvas, body.pointer
+        self._body = body
+        pointer.hovered.connect(self.hovered)
+        pointer.picked.connect(self._clicked)
+        self.stack.addWidget(body)
+        self.sync()
+        self.ready.emit()
+
+    def ensure_canvas(self) -> None:
+        """Make the canvas now (tests, tours) instead of after the first paint; ``auto`` then means ``image``."""
+        if self.canvas is None and not self._closed:
+            self._make("qt" if self._kind == "qt" else "image", 0)
+
+    # ---- what others tell ----------------------------------------------------------------------------------------
+
+    def set_rois(self, rois: Mapping[str, RoiClass]) -> None:
+        """Offer ROI classes (labels on the space of the maps, or on its root); which are drawn is ``view.outlines``."""
+        self._rois = dict(rois)
+        self.bar.set_rois(list(rois))
+        self._drawn.pop("outlines", None)
+        self._changed()
+
+    def set_surface_map(self, volume: BrainMap, surface: BrainMap) -> None:
+        """Hand over the surface form of a volume map (the answer to `surface_needed`)."""
+        self._twin = (volume, surface)
+        self._changed()
+
+    def set_anatomy(self, space: Space) -> None:
+        """Choose the brain that is shown while there is no map (default fsaverage5)."""
+        self._anatomy = space
+        self._changed()
+
+    def reset_view(self) -> None:
+        """Go back to the standard cameras."""
+        if self.canvas is not None:
+            self.canvas.reset_view()
+
+    def drawn_map(self) -> BrainMap | None:
+        """Return the map as drawn: the surface form of a volume map that is shown on the surface."""
+        brain_map = self.view.map
+        if brain_map is None or not self._is_volume() or self.view.volume == "slices":
+            return brain_map
+        return self._twin[1] if self._twin is not None and self._twin[0] is brain_map else None
+
+    def _is_volume(self) -> bool:
+        return self.view.map is not None and isinstance(self.view.map.space.root, VolumeSpace)
+
+    # ---- drawing -------------------------------------------------------------------------------------------------
+
+    def _changed(self, *_: object) -> None:
+        if not self._waiting and not self._closed:
+            self._waiting = True
+            QTimer.singleShot(0, self, self.sync)
+
+    def sync(self) -> None:
+        """Draw what is out of date now; otherwise done once per turn of the event loop."""
+        self._waiting = False
+        if self._closed:
+            return
+        view = self.view
+        slices = self._is_volume() and view.volume == "slices"
+        self.bar.refresh(self._is_volume(), slices)
+        self.colors.show_map(view.map, view.rule, view.lock_limits)
+        self.hint.setVisible(view.map is None)
+        self._paper()
+        try:
+            self._show_slices() if slices else self._show_surface()
+        except BrainViewError as err:
+            self._drawn.clear()
+            self._say("This map cannot be drawn here", str(err))
+        self._place_pill()
+
+    def _say(self, title: str, text: str) -> None:
+        self.page.say(title, text, self.view.background)
+        self.stack.setCurrentWidget(self.page)
+
+    def _show_surface(self) -> None:
+        view, brain_map = self.view, self.drawn_map()
+        if view.map is not None and brain_map is None:
+            if self._asked is not view.map:
+                self._asked = view.map
+                self.surface_needed.emit(view.map)
+            if self.drawn_map() is None:
+                self._say("Putting the volume on the surface…", f"{view.map.name}: its voxels are sampled at the cortex.")
+                return
+            brain_map = self.drawn_map()
+        if self.canvas is None:
+            self._say("Starting the brain view…" if self.isVisible() else EMPTY[0], "" if self.isVisible() else EMPTY[1])
+            return
+        from brainview.scene.hemisphere import surface_of
+
+        where = brain_map.space if brain_map is not None else self._anatomy
+        space = surface_of(where)
+        if space is None:
+            raise BrainViewError(f"{where.name} has no surface and no grid to draw its values on",
+                                 remedy="Open it with its atlas, or convert it to a surface or a volume.")
+        self._draw(space, brain_map)
+        assert self._body is not None
+        if self.stack.currentWidget() is not self._body:
+            self.stack.setCurrentWidget(self._body)
+
+    def _draw(self, space: Any, brain_map: BrainMap | None) -> None:
+        """Bring the canvas up to date, in the order in which things depend on each other."""
+        from brainview.scene.views import panels
+
+        view, canvas = self.view, self.canvas
+        sides = tuple(s for s, n in (("left", space.n_left), ("right", space.n_right)) if n and s in view.sides)
+        sides = sides or (("left",) if space.n_left else ("right",))
+        if self._differs("background", view.background):
+            canvas.set_background(view.background)
+        fresh = self._differs("surface", (space, view.surface))
+        if fresh:
+            self._drawn.pop("surface")  # only remembered when it could be loaded
+            canvas.set_surface(space, view.surface)
+            self._drawn["surface"] = (space, view.surface)
+        plan = panels(view.layout, view.view, sides, view.surface)
+        if self._differs("panels", plan) or fresh:
+            canvas.set_panels(plan)
+        if self._differs("map", brain_map) or fresh:
+            self._drawn["rule"] = view.rule
+            canvas.set_values(brain_map, view.rule)
+        elif self._differs("rule", view.rule):
+            canvas.set_rule(view.rule)
+        if self._differs("outlines", (view.outlines, view.show_names, space)) or fresh:
+            canvas.set_outlines(self._placed(brain_map.space if brain_map is not None else space), view.show_names)
+        if self._differs("picked", view.picked) or fresh:
+            canvas.set_marker(view.picked)
+
+    def _differs(self, name: str, value: object) -> bool:
+        known = name in self._drawn and (self._drawn[name] is value or
+                                         (not isinstance(value, BrainMap) and self._drawn[name] == value))
+        self._drawn[name] = value
+        return not known
+
+    def _placed(self, space: Space) -> dict[str, RoiClass]:
+        """Return the chosen ROI classes with labels on the root space; those that do not fit are named in a notice."""
+        from brainview.scene.outlines import on_root
+
+        out = {}
+        for name in self.view.outlines:
+            if name in self._rois:
+                one = self._rois[name]
+                try:
+                    out[name] = RoiClass(one.name, on_root(one.labels, space), one.table)
+                except BrainViewError as err:
+                    self.notice.emit(f"{shown(name)} is not drawn: {err}")
+        return out
+
+    def _show_slices(self) -> None:
+        if self._slices is None:
+            from brainview.app.slice_widget import SliceWidget
+
+            self._slices = SliceWidget(self.stack)
+            self._slices.hovered.connect(self.hovered)
+            self._slices.picked.connect(self._clicked)
+            self.stack.addWidget(self._slices)
+        view = self.view
+        assert view.map is not None
+        cursor = view.picked.ras if view.picked is not None and view.picked.hemisphere == "volume" else None
+        self._slices.show_map(view.map, view.rule, self._placed(view.map.space), background=view.background,
+                              radiological=view.radiological, mode=view.slices, cursor=cursor)
+        self.stack.setCurrentWidget(self._slices)
+
+    def _paper(self) -> None:
+        """Give the hint and the strip under the brain the paper and ink of the scene."""
+        look = BACKGROUNDS[self.view.background]
+        for widget in (self.colors, self.hint):
+            palette = widget.palette()
+            palette.setColor(QPalette.ColorRole.Window, QColor(*look.paper))
+            palette.setColor(QPalette.ColorRole.WindowText, QColor(*(look.ink if widget is self.colors else look.quiet)))
+            widget.setAutoFillBackground(True)
+            if palette != widget.palette():
+                widget.setPalette(palette)
+
+    def _place_pill(self) -> None:
+        self._pill.setVisible(self.view.map is not None and self.view.map.is_phantom)
+        self._pill.adjustSize()
+        self._pill.move(self.stack.width() - self._pill.width() - 10, 8)
+        self._pill.raise_()
+
+    # ---- mouse and keys ------------------------------------------------------------------------------------------
+
+    def eventFilter(self, watched: Any, event: QEvent) -> bool:
+        """Keep the phantom label in its corner."""
+        if watched is self.stack and event.type() == QEvent.Type.Resize:
+            self._place_pill()
+        return False
+
+    def _clicked(self, pick: Pick) -> None:
+        self.view.picked = pick
+        self.picked.emit(pick)
+
+    def keys(self) -> dict[str, tuple[str, Callable[[], None]]]:
+        """Return key -> (what it does, function): what :meth:`keyPressEvent` obeys and a help sheet can list."""
+        view = self.view
+        out: dict[str, tuple[str, Callable[[], None]]] = {
+            "Left": ("Turn left", partial(self._turn, -15, 0)), "Right": ("Turn right", partial(self._turn, 15, 0)),
+            "Up": ("Turn up", partial(self._turn, 0, 15)), "Down": ("Turn down", partial(self._turn, 0, -15)),
+            "+": ("Nearer", partial(self._zoom, 40)), "-": ("Farther", partial(self._zoom, -40)),
+            "R": ("Standard view", self.reset_view), "F": ("Flat", partial(setattr, view, "surface", "flat")),
+            "I": ("Inflated", partial(setattr, view, "surface", "inflated")),
+            "P": ("Pial", partial(setattr, view, "surface", "pial")),
+            "W": ("White", partial(setattr, view, "surface", "white")),
+            "G": ("Next layout", view.next_layout),
+            "Shift+L": ("Left hemisphere on/off", partial(view.toggle_hemisphere, "left")),
+            "Shift+R": ("Right hemisphere on/off", partial(view.toggle_hemisphere, "right"))}
+        names = ("lateral", "medial", "dorsal", "ventral", "anterior", "posterior")
+        out.update({str(n): (name.capitalize(), partial(view.look, name)) for n, name in enumerate(names, 1)})
+        return out
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Obey :meth:`keys`; all other keys go to the window."""
+        plain_keys = Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.KeypadModifier
+        if event.modifiers() & ~plain_keys:
+            super().keyPressEvent(event)
+            return
+        named = {Qt.Key.Key_Left: "Left", Qt.Key.Key_Right: "Right", Qt.Key.Key_Up: "Up", Qt.Key.Key_Down: "Down"}
+        key = named.get(Qt.Key(event.key()), event.text().upper())
+        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier and key.isalpha() and len(key) == 1:
+            key = f"Shift+{key}"
+        found = self.keys().get({"=": "+"}.get(key, key))
+        if found is None:
+            super().keyPressEvent(event)
+        else:
+            found[1]()
+
+    def _turn(self, across: float, upward: float) -> None:
+        if self.canvas is not None:
+            self.canvas.scene.turn_all(across, upward)
+            self.canvas.request_paint()
+
+    def _zoom(self, step: float) -> None:
+        if self.canvas is not None:
+            width, height = self.canvas.size()
+            self.canvas.turn("zoom", width / 2, height / 2, 0, step)
+
+    # ---- export and end ------------------------------------------------------------------------------------------
+
+    def look(self, **changes: Any) -> Any:
+        """Return the arrangement on screen, cameras included, as a :class:`brainview.scene.snapshot.Look`."""
+        from brainview.scene.snapshot import Look
+
+        view = self.view
+        cameras = tuple(c.camera for c in self.canvas.scene.cells) if self.canvas is not None else ()
+        values: dict[str, Any] = {
+            "surface": view.surface, "layout": view.layout, "view": view.view, "hemispheres": view.hemispheres,
+            "background": view.background, "names": view.show_names, "slices": view.slices,
+            "radiological": view.radiological, "cameras": cameras}
+        if self._slices is not None and self._is_volume():
+            values["cursor"] = self._slices.cursor
+        return Look(**{**values, **changes})
+
+    def snapshot(self, path: str | Path, *, size: tuple[int, int] | None = None, cm: tuple[float, float] | None = None,
+                 dpi: float = 150.0, **changes: Any) -> Path:
+        """Write what is on screen as PNG, drawn anew off screen at `size` pixels or `cm` x `dpi`.
+
+        `changes` are fields of :class:`brainview.scene.snapshot.Look` (transparent, background, colorbar...). Raises
+        BrainViewError when there is no map.
+        """
+        from brainview.scene.snapshot import snapshot
+
+        brain_map = self.drawn_map()
+        if brain_map is None:
+            raise BrainViewError("there is no map on screen to export", remedy="Open or compute one first.")
+        if size is None:
+            size = (max(64, 2 * self.stack.width()), max(64, 2 * (self.stack.height() + self.colors.height())))
+        outlines = {name: self._rois[name] for name in self._placed(brain_map.space)}
+        return snapshot(brain_map, path, size=size, cm=cm, dpi=dpi, rule=self.view.rule, look=self.look(**changes),
+                        outlines=outlines, marker=self.view.picked)
+
+    def close(self) -> bool:
+        """Free the canvas and stop listening; the viewer cannot be used afterwards."""
+        if not self._closed:
+            self._closed = True
+            self.view.events.disconnect(self._changed)
+            if self._probe is not None:
+                self._probe.cancel()
+            if self.canvas is not None:
+                self.canvas.close()
+        return super().close()
