@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
 import math
 import os
 import pickle
+import pickletools
 import stat
 import tempfile
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -44,8 +47,8 @@ def regular_file(path: os.PathLike | str) -> Path:
             raise FormatError("is a link to a link, which is not followed", where=path, remedy="Name the file itself.")
     try:
         status = target.stat()
-    except OSError as err:
-        raise MissingError("cannot be opened: " + (err.strerror or "no such file"), where=path,
+    except (OSError, ValueError) as err:  # ValueError: a NUL in the name
+        raise MissingError("cannot be opened: " + (getattr(err, "strerror", None) or "no such file"), where=path,
                            remedy="Check the name and the rights.") from err
     if stat.S_ISDIR(status.st_mode):
         raise FormatError("is a folder, a file was expected", where=path)
@@ -90,7 +93,8 @@ def walk(folder: os.PathLike | str, *, depth: int = 8, count: int = 200_000) -> 
     while stack:
         here, level = stack.pop()
         try:
-            entries = sorted(os.scandir(here), key=lambda e: e.name)
+            with os.scandir(here) as found:  # one folder of millions must not be listed before it is counted
+                entries = sorted(itertools.islice(found, count - seen + 1), key=lambda e: e.name)
         except OSError:
             continue
         for entry in entries:
@@ -175,7 +179,8 @@ def to_json(value: Any, *, indent: int | None = 2) -> str:
 def write_json(path: os.PathLike | str, value: Any) -> None:
     """Write `value` as strict JSON, atomically."""
     with atomic_write(path) as file:
-        file.write(to_json(value).encode() + b"\n")
+        # a lone surrogate (a file name that is no UTF-8) becomes its JSON escape
+        file.write(to_json(value).encode("utf-8", "backslashreplace") + b"\n")
 
 
 def read_text(path: os.PathLike | str, *, limit: int = TEXT_LIMIT) -> str:
@@ -197,6 +202,11 @@ def read_json(path: os.PathLike | str, *, limit: int = TEXT_LIMIT) -> Any:
         raise FormatError(f"is not valid JSON: {shown(err)}", where=path) from err
 
 
+#: What NumPy's header reader raises on damage; it tokenizes the text of old versions.
+_HEADER_ERRORS = (ValueError, SyntaxError, EOFError, KeyError, TypeError, RecursionError, MemoryError,
+                  tokenize.TokenError)
+
+
 def load_npy(path: os.PathLike | str, *, mmap: bool = True, limit: int = OPEN_LIMIT) -> np.ndarray:
     """Return the array of a .npy file, memory-mapped by default; object arrays (pickles) are refused.
 
@@ -208,7 +218,7 @@ def load_npy(path: os.PathLike | str, *, mmap: bool = True, limit: int = OPEN_LI
             version = np.lib.format.read_magic(file)
             reader = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
             shape, _, dtype = reader.get(version, np.lib.format.read_array_header_2_0)(file)
-        except (ValueError, SyntaxError, EOFError, KeyError, TypeError) as err:
+        except _HEADER_ERRORS as err:
             raise FormatError(f"is not a NumPy .npy file: {shown(err)}", where=path) from err
         if dtype.hasobject:
             raise FormatError("holds Python objects (a pickle), which is not read", where=path)
@@ -217,6 +227,27 @@ def load_npy(path: os.PathLike | str, *, mmap: bool = True, limit: int = OPEN_LI
     if mmap and math.prod(shape) > 0:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     return np.load(path, allow_pickle=False)
+
+
+class _Table(np.ndarray):
+    """An array that refuses to grow beyond a label table while it is unpickled."""
+
+    LIMIT = 1 << 20
+
+    def __setstate__(self, state: Any) -> None:
+        shape = state[1] if isinstance(state, tuple) and len(state) == 5 else None
+        if not isinstance(shape, tuple) or not all(isinstance(n, int) and n >= 0 for n in shape):
+            raise pickle.UnpicklingError("holds a damaged array")
+        if math.prod(shape) * max(1, np.dtype(state[2]).itemsize) > self.LIMIT:
+            raise pickle.UnpicklingError(f"holds an array of shape {shape}")
+        super().__setstate__(state)
+
+
+def _empty_table(kind: Any, shape: Any, code: Any) -> np.ndarray:
+    """Stand in for NumPy's _reconstruct, which would allocate whatever shape a pickle names."""
+    if tuple(shape) != (0,):
+        raise pickle.UnpicklingError(f"asks for an array of shape {shape}")
+    return np.empty(0).view(_Table)
 
 
 class _Restricted(pickle.Unpickler):
@@ -231,6 +262,10 @@ class _Restricted(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in self.ALLOWED:
             raise pickle.UnpicklingError(f"asks for {module}.{name}")
+        if name == "_reconstruct":
+            return _empty_table
+        if name == "ndarray":
+            return object  # only ever handed to _reconstruct; as a callable it could allocate
         return super().find_class(module, name)
 
     def persistent_load(self, pid: Any) -> Any:
@@ -251,12 +286,19 @@ def load_npy_mapping(path: os.PathLike | str, *, limit: int = 1 << 20) -> dict:
         version = np.lib.format.read_magic(file)
         header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         header(file)
+        _check_pickle(data[file.tell():])
         value = _Restricted(file).load()
-    except (pickle.UnpicklingError, ValueError, EOFError, SyntaxError, AttributeError, IndexError, KeyError,
-            TypeError, ImportError, MemoryError, OverflowError) as err:
+    except (*_HEADER_ERRORS, pickle.UnpicklingError, AttributeError, IndexError, ImportError, OverflowError) as err:
         raise FormatError(f"is not a plain label table: {shown(err)}", where=path) from err
     if isinstance(value, np.ndarray) and value.dtype.hasobject and value.size == 1:
         value = value.reshape(-1)[0]
     if not isinstance(value, dict):
         raise FormatError(f"holds a {type(value).__name__}, a dict was expected", where=path)
-    return value
+    return {key: np.array(entry) if isinstance(entry, _Table) else entry for key, entry in value.items()}
+
+
+def _check_pickle(data: bytes) -> None:
+    """Refuse memo numbers and frames beyond the data itself, for which the unpickler would allocate without limit."""
+    for operation, argument, _ in pickletools.genops(data):
+        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT", "FRAME") and int(argument or 0) > len(data):
+            raise pickle.UnpicklingError(f"has a {operation.name} of {argument}")

@@ -197,15 +197,14 @@ def write(map: BrainMap, path: Path) -> Path:
     mark = "\t" if path.name.lower().endswith(".tsv") else ","
     rows = _rows_with_data(map)
     with atomic_write(path) as file:
-        text = io.TextIOWrapper(file, "utf-8", "backslashreplace", newline="", write_through=True)
-        writer = csv.writer(text, delimiter=mark, lineterminator="\n")
         for start in range(0, len(rows), _CHUNK):
+            text = io.StringIO(newline="")
+            writer = csv.writer(text, delimiter=mark, lineterminator="\n")
             titles, columns = _columns(map, rows[start:start + _CHUNK])
             if start == 0:
                 writer.writerow(titles)
             writer.writerows(zip(*columns, strict=True))
-        text.flush()
-        text.detach()
+            file.write(text.getvalue().encode("utf-8", "backslashreplace"))
     return path
 
 
