@@ -46,7 +46,7 @@ ROI_TABLES: dict[str, tuple[str, ...]] = {
     "streams": ("early", "midventral", "midlateral", "midparietal", "ventral", "lateral", "parietal"),
     "nsdgeneral": ("nsdgeneral",),
     "phantom-visual": ("V3ab", "LO1", "LO2", "MT", "food", "pSTS", "IPS"),
-    "phantom-semantic": ("angular gyrus", "pMTG", "IFG", "ATL", "vATL", "precuneus/PCC", "dmPFC"),
+    "phantom-semantic": ("angular-gyrus", "pMTG", "IFG", "ATL", "vATL", "precuneus-PCC", "dmPFC"),
 }
 #: Which stream the cortex round a seed belongs to.
 _STREAM_SEEDS = {"ventral": ("FFA-1", "FFA-2", "PPA", "VWFA-1", "VWFA-2", "FBA-1", "FBA-2", "food", "hV4", "OFA",

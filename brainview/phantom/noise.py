@@ -1,9 +1,9 @@
 """Noise of single trials, each drawn from a counter so that any trial can be made alone, in any order.
 
 Reference: developers' page "phantom", 3.5. One trial's noise has variance 1 at every location:
-sqrt(0.60) smooth (6-7 mm) + sqrt(0.15) smooth (16 mm) + sqrt(0.25) white, with part lambda of its variance replaced by the
-pattern of an unrelated scene (information-limiting noise) on driven locations. Philox (Salmon et al. 2011) takes
-(seed, subject) as key and (session, trial) as counter.
+sqrt(0.60) smooth (6-7 mm) + sqrt(0.15) smooth (16 mm) + sqrt(0.25) white, with part lambda of its variance replaced
+by the pattern of an unrelated scene (information-limiting noise) on driven locations. Philox (Salmon et al. 2011)
+takes (seed, subject) as key and (session, trial) as counter.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from functools import lru_cache
 import numpy as np
 from scipy import fft, sparse
 
-from brainview.phantom.anatomy import N_VERTICES, SIDES, hemisphere, mni_ribbon
 from brainview.maps.volumes import mni_mask
+from brainview.phantom.anatomy import N_VERTICES, SIDES, hemisphere, mni_ribbon
 
 #: Shares of the variance: locally smooth, widely smooth, white.
 LOCAL, WIDE, WHITE = 0.60, 0.15, 0.25
@@ -92,7 +92,7 @@ def surface_noise(seed: int, subject: int, session: int, trials: np.ndarray) -> 
 
 
 def intruder(seed: int, subject: int, session: int, trial: int, reserve: int) -> int:
-    """Return which scene of the reserve (0 <= j < reserve) intrudes into a trial; the same on surface and in volume."""
+    """Return which scene of the reserve (0 <= j < reserve) intrudes into a trial (on surface and volume)."""
     return int(stream(seed, subject, INTRUDER, session, trial).integers(reserve))
 
 
@@ -143,7 +143,7 @@ def volume_noise(seed: int, subject: int, session: int, pair: int) -> np.ndarray
 
 
 def session_course(trials: int) -> np.ndarray:
-    """Return (2, trials) float32 time courses of the drift: a line and one slow cosine, each with mean 0, variance 1."""
+    """Return (2, trials) float32 time courses of the drift: a line and one slow cosine (mean 0, variance 1)."""
     t = np.linspace(-1, 1, max(trials, 2))[:trials]
     both = np.stack([t, np.cos(np.pi * (t + 1))])
     both -= both.mean(1, keepdims=True)

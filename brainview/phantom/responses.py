@@ -1,6 +1,7 @@
 """From stimuli to single trials: the page of formulas (reference "phantom", section 3) as arrays.
 
-y_t(v) = g_s A(v) [ q(v) s(v, i_t) + n_t(v) + drift_t(v) ], with s of mean 0 and variance 1 over the images and n of variance 1.
+y_t(v) = g_s A(v) [ q(v) s(v, i_t) + n_t(v) + drift_t(v) ], s with mean 0 and variance 1 over the images, n with
+variance 1.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ import numpy as np
 
 from brainview.core.errors import MissingError
 from brainview.phantom import anatomy, noise, retinotopy
-from brainview.phantom.category import DRIVES, ITEMS, TUNING
 from brainview.phantom.anatomy import N_VERTICES, SIDES, area_names, hemisphere, peaks
+from brainview.phantom.category import DRIVES, ITEMS, TUNING
 
 #: Ratio of each simulated subject's reliability to the mean: NSD's eight median ncsnr, the default four first.
 FACTORS = (1.24, 1.12, 0.99, 0.80, 1.17, 0.90, 1.00, 0.74)
@@ -197,7 +197,8 @@ def _make_side(side: anatomy.Side, rng: np.random.Generator, level: Level, empty
     cut = anatomy.cut_early(map_.area, map_.eccentricity)
     weight = _weights(grown, cut, map_.eccentricity, empty)
     area = np.where(weight.max(1) > 0, weight.argmax(1) + 1, 0)
-    kinds = np.array([EARLY] * 3 + [{"early": EARLY, "category": CATEGORY, "semantic": SEMANTIC}[p.driver] for p in table])
+    codes = {"early": EARLY, "category": CATEGORY, "semantic": SEMANTIC}
+    kinds = np.array([EARLY] * 3 + [codes[p.driver] for p in table])
     driver = np.where(area > 0, kinds[area - 1], NONE)
     driver[(driver == EARLY) & (mass == 0)] = NONE
     # nsdgeneral is what responds to the display: not the far periphery of early cortex
