@@ -30,19 +30,25 @@ def noise_tile(power: float, seed: int, stretch: float = 1.0) -> np.ndarray:
     return ((tile - tile.mean()) / tile.std()).astype(np.float32)
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def texture_shader(power: float, seed: int, stretch: float, strength: float) -> skia.Shader:
-    """Return the tile as a grey shader around the middle, to be blended by overlay."""
-    gray = np.clip(127.5 + 127.5 * strength * noise_tile(power, seed, stretch), 0, 255).astype(np.uint8)
-    rgba = np.dstack([gray, gray, gray, np.full_like(gray, 255)])
-    image = skia.Image.fromarray(np.ascontiguousarray(rgba), colorType=skia.kRGBA_8888_ColorType)
+    """Return the tile as black and white veils (alpha = strength x |noise|), to be laid on top of what is there.
+
+    Veils of premultiplied alpha need one blend (source-atop) and leave the silhouette alone.
+    """
+    noise = noise_tile(power, seed, stretch)
+    alpha = np.clip(255.0 * strength * np.abs(noise), 0, 160).astype(np.uint8)
+    value = np.where(noise > 0, alpha, 0).astype(np.uint8)
+    rgba = np.ascontiguousarray(np.dstack([value, value, value, alpha]))
+    image = skia.Image.fromarray(rgba, colorType=skia.kRGBA_8888_ColorType)
     return image.makeShader(skia.TileMode.kRepeat, skia.TileMode.kRepeat, skia.SamplingOptions())
 
 
+# power of the 1/f spectrum, seed of the tile, stretch along x, strength
 MATERIALS = {
-    "person": (1.1, 11, 1.0, 0.10), "animal": (0.9, 12, 1.0, 0.20), "vehicle": (1.6, 13, 2.0, 0.08),
-    "food": (1.0, 14, 1.0, 0.15), "furniture": (1.2, 15, 5.0, 0.16), "word": (1.2, 16, 1.0, 0.06), "object": (1.2, 17, 1.0, 0.10),
-    "ground": (1.0, 18, 0.5, 0.26), "wall": (1.2, 19, 1.0, 0.10), "sky": (1.6, 20, 0.6, 0.07),
+    "person": (1.1, 11, 1.0, 0.05), "animal": (0.9, 12, 1.0, 0.09), "vehicle": (1.6, 13, 2.0, 0.04),
+    "food": (1.0, 14, 1.0, 0.07), "furniture": (1.2, 15, 5.0, 0.09), "word": (1.2, 16, 1.0, 0.03), "object": (1.2, 17, 1.0, 0.05),
+    "ground": (1.0, 18, 0.5, 0.12), "wall": (1.2, 19, 1.0, 0.05), "sky": (1.6, 20, 0.6, 0.035),
 }  # fmt: skip
 
 
@@ -51,7 +57,7 @@ def material_paint(material: str, look: int) -> skia.Paint:
     shader = texture_shader(*MATERIALS[material])
     matrix = skia.Matrix.Translate(float(look % TILE), float((look // TILE) % TILE))
     paint = skia.Paint(Shader=shader.makeWithLocalMatrix(matrix))
-    paint.setBlendMode(skia.BlendMode.kOverlay)
+    paint.setBlendMode(skia.BlendMode.kSrcATop)
     return paint
 
 

@@ -80,7 +80,7 @@ def _leg(pen: Pen, figure: Figure, joints: tuple[Point, Point, Point], tone: flo
 
 def _arm(pen: Pen, figure: Figure, joints: tuple[Point, Point, Point], tone: float) -> None:
     w, (root, elbow, hand) = figure.limb, joints
-    sleeve = shade(figure.shirt if figure.noun != "chef" else (246, 246, 242), 0.9 * tone)
+    sleeve = shade(figure.shirt if figure.noun != "chef" else (246, 246, 242), 0.84 * tone)
     pen.line([root, elbow, hand], shade(figure.skin, tone), 0.86 * w)
     if figure.noun in ("man", "chef", "baby"):
         mid = (elbow[0] + 0.7 * (hand[0] - elbow[0]), elbow[1] + 0.7 * (hand[1] - elbow[1]))

@@ -152,24 +152,15 @@ def _layer(canvas: skia.Canvas, scene: Scene, thing: SceneObject, phase: float, 
     bounds = skia.Rect.MakeLTRB(thing.x - half, thing.y - 1.5 * thing.height, thing.x + half, thing.y + 0.3 * thing.height)
     canvas.saveLayer(bounds, None)
     draw_object(Pen(canvas, light), thing, phase, part)
-    texture = material_paint(thing.category, thing.look)
-    for paint in (texture, *_haze(scene, thing)):
-        filled = skia.Paint(paint)
-        canvas.saveLayer(bounds, _ATOP)
-        canvas.save()
-        canvas.scale(1.0 / SIZE, 1.0 / SIZE)
-        filled.setBlendMode(skia.BlendMode.kSrcOver)
-        canvas.drawPaint(filled)
-        canvas.restore()
-        canvas.restore()
+    canvas.save()
+    canvas.scale(1.0 / SIZE, 1.0 / SIZE)
+    canvas.drawPaint(material_paint(thing.category, thing.look))
+    haze = HAZE.get(scene.scene)
+    if haze is not None and thing.depth < 0.6:
+        alpha = int(255 * 0.30 * (0.6 - thing.depth) / 0.6)
+        canvas.drawPaint(skia.Paint(Color=(alpha << 24) | (haze[0] << 16) | (haze[1] << 8) | haze[2], BlendMode=skia.BlendMode.kSrcATop))
     canvas.restore()
-
-
-_ATOP = skia.Paint(BlendMode=skia.BlendMode.kOverlay)
-
-
-def _haze(scene: Scene, thing: SceneObject) -> list[skia.Paint]:
-    return []
+    canvas.restore()
 
 
 def draw_scene(scene: Scene, size: int = SIZE, phase: float = 0.0) -> np.ndarray:
