@@ -6,6 +6,7 @@ takes them over. Native FreeSurfer surfaces come out in scanner RAS, not in Free
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -347,7 +348,9 @@ def _freesurfer_surface(path: Path) -> tuple[np.ndarray, np.ndarray, bool]:
     import nibabel.freesurfer as fs
 
     try:
-        vertices, faces, volume = fs.read_geometry(path, read_metadata=True)
+        with warnings.catch_warnings():  # a surface without a footer is handled below
+            warnings.simplefilter("ignore", UserWarning)
+            vertices, faces, volume = fs.read_geometry(path, read_metadata=True)
     except (ValueError, OSError, IndexError, KeyError, EOFError, UnicodeDecodeError, MemoryError) as err:
         raise FormatError("is not a FreeSurfer surface", where=path) from err
     shift = _tkr_to_scanner(volume) if volume and str(volume.get("valid", "")).startswith("1") else None
