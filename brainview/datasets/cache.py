@@ -30,9 +30,17 @@ _SAMPLE = 1 << 16
 class TrialSource(Protocol):
     """A slow store of trials x locations."""
 
-    trials: int
-    locations: int
-    stored: np.dtype
+    @property
+    def trials(self) -> int:
+        """Rows."""
+
+    @property
+    def locations(self) -> int:
+        """Columns."""
+
+    @property
+    def stored(self) -> np.dtype:
+        """Type of the cache."""
 
     def key(self) -> str:
         """Return what decides the content: fingerprints of files, selection, processing."""

@@ -8,7 +8,6 @@ ceiling), Nili et al. 2014 (dissimilarity matrices).
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import rankdata
 
 from brainview.core.errors import FormatError, MismatchError, MissingError
 from brainview.core.jobs import QUIET, JobContext
@@ -73,12 +72,12 @@ def _session_statistics(subject: Subject, rows: np.ndarray, context: JobContext)
         total = np.zeros(subject.space.size)
         square = np.zeros(subject.space.size)
         count = np.zeros(subject.space.size, np.int64)
-        shift = None
+        shift = np.zeros(subject.space.size)
         for start in range(0, mine.size, step):
             context.report(number + start / mine.size, np.unique(sessions).size, "session means")
             block = subject.responses.rows(mine[start:start + step]).astype(np.float64)
             good = np.isfinite(block)
-            if shift is None:  # a first guess of the mean keeps the variance exact for data far from 0
+            if start == 0:  # a first guess of the mean keeps the variance exact for data far from 0
                 shift = np.where(good[0], block[0], 0)
             block = np.where(good, block - shift, 0)
             total += block.sum(0)
@@ -266,4 +265,6 @@ def rdm_ceiling(rdms: np.ndarray, *, squared: bool = True) -> tuple[float, float
 
 
 def _spearman(a: np.ndarray, b: np.ndarray) -> float:
+    from scipy.stats import rankdata  # slow to import, and only this function needs it
+
     return float(np.corrcoef(rankdata(a), rankdata(b))[0, 1])

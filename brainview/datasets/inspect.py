@@ -72,9 +72,10 @@ def _variants(dataset: Dataset, name: str) -> list[dict[str, Any]]:
     out = []
     for betas in sets(name):
         last = max(betas.sessions)
+        file = next(iter(betas.sessions[last].values())).name
         out.append({"name": betas.name, "sessions": len(betas.sessions),
                     "missing_sessions": sorted(set(range(1, last + 1)) - set(betas.sessions)),
-                    "format": next(iter(betas.sessions[last].values())).name.split(".", 2 if betas.is_surface else 1)[-1]})
+                    "format": file.split(".", 2 if betas.is_surface else 1)[-1]})
     return out
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,21 @@ def prepare(path: str, subject: str, variant: str | None = None, *, context: Job
     """Index or preprocess a subject's responses once (trial cache), with progress and cancel."""
     _open(path).subject(subject, variant).prepare(context=context)
     return f"{subject} is indexed"
+
+
+def estimate_ceiling(path: str, subject: str, source: str = "single trials", variant: str | None = None, *,
+                     context: JobContext = QUIET) -> BrainMap:
+    """Return the noise ceiling estimated from repetitions (``single trials`` or ``split halves``) as a map."""
+    from brainview.datasets.ceilings import split_half_ceiling, trial_ceiling
+
+    makers: dict[str, Any] = {"single trials": trial_ceiling, "split halves": split_half_ceiling}
+    if source not in makers:
+        raise MissingError(f"a ceiling cannot be estimated from {source!r}",
+                           remedy="Use one of " + ", ".join(makers) + ".")
+    person = _open(path).subject(subject, variant)
+    found = ceiling_map(replace(person, ceiling=makers[source](person, context=context)))
+    assert found is not None
+    return found
 
 
 def stimulus(path: str, id: int, *, context: JobContext = QUIET) -> dict[str, Any]:

@@ -67,7 +67,7 @@ from brainview.datasets.preprocessing import ProcessedSource, Steps, blocks_of, 
 from brainview.datasets.recordings import Recording, SpaceWish, open_recording, recording_space
 from brainview.datasets.stimuli import FileStimuli, Words
 from brainview.datasets.tables import Table, read_table
-from brainview.datasets.types import NO_CEILING, Ceiling, Responses, Subject, TrialTable
+from brainview.datasets.types import Ceiling, Responses, Subject, TrialTable
 from brainview.maps.space import Space
 
 FILE_NAME = "dataset.toml"
@@ -387,7 +387,8 @@ class Manifest:
 
         values = _mapping(entry, "ceiling", self.file)
         if not values:
-            return NO_CEILING
+            return Ceiling("none", note="The manifest names no noise ceiling; it can be estimated when single trials "
+                                        "repeat.")
         if len(values) != 1 or next(iter(values)) not in ("ncsnr", "fraction", "percent"):
             raise FormatError("a ceiling is one of ncsnr, fraction, percent", where=self.file)
         kind, name = next(iter(values.items()))
@@ -438,17 +439,3 @@ def read_manifest(path: Path) -> Manifest:
     _ = manifest.steps
     return manifest
 
-
-@dataclass(frozen=True)
-class _Reader:
-    layout: str = "manifest"
-    looks_for: str = "dataset.toml"
-
-    def recognises(self, path: Path) -> bool:
-        return (path / FILE_NAME).is_file() if path.is_dir() else path.suffix.lower() == ".toml"
-
-    def open(self, path: Path) -> Manifest:
-        return read_manifest(path)
-
-
-READER = _Reader()

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import detrend as _scipy_detrend
 
 from brainview.core.errors import MismatchError, MissingError
 from brainview.core.files import check_allocation
@@ -63,10 +62,12 @@ def linear_detrend(values: np.ndarray) -> np.ndarray:
 
     Locations with a NaN become NaN altogether; fewer than three rows only lose their mean.
     """
+    from scipy.signal import detrend  # slow to import
+
     values = np.asarray(values, np.float64)
     lost = ~np.isfinite(values).all(0)
     kind = "linear" if len(values) >= 3 else "constant"
-    out = _scipy_detrend(np.where(lost, 0, values), axis=0, type=kind)
+    out = detrend(np.where(lost, 0, values), axis=0, type=kind)
     out[:, lost] = np.nan
     return out
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import importlib
 import os
+from collections.abc import Iterator
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Protocol
@@ -20,7 +22,7 @@ from brainview.datasets.types import Dataset
 GROUP = "brainview.datasets"
 #: Built-in readers, tried in this order: the explicit manifest wins over what a folder looks like.
 BUILT_IN = {
-    "manifest": "brainview.datasets.manifest:READER",
+    "manifest": "brainview.datasets.registry:MANIFEST",
     "algonauts2023": "brainview.datasets.algonauts2023:READER",
     "nsd": "brainview.datasets.nsd:READER",
 }
@@ -29,8 +31,13 @@ BUILT_IN = {
 class Reader(Protocol):
     """What a layout offers."""
 
-    layout: str
-    looks_for: str
+    @property
+    def layout(self) -> str:
+        """Name of the layout."""
+
+    @property
+    def looks_for(self) -> str:
+        """The files by which it is recognised, in words."""
 
     def recognises(self, path: Path) -> bool:
         """True when `path` (a folder, or a file for manifests) is of this layout; cheap, reads no data."""
@@ -39,14 +46,32 @@ class Reader(Protocol):
         """Open the data set (headers only)."""
 
 
-def readers() -> list[Reader]:
-    """Return the built-in readers and those of installed third parties."""
-    found = []
+@dataclass(frozen=True)
+class _ManifestReader:
+    """Recognises a manifest without importing what it takes to read one."""
+
+    layout: str = "manifest"
+    looks_for: str = "dataset.toml"
+
+    def recognises(self, path: Path) -> bool:
+        return (path / "dataset.toml").is_file() if path.is_dir() else path.suffix.lower() == ".toml"
+
+    def open(self, path: Path) -> Dataset:
+        from brainview.datasets.manifest import read_manifest
+
+        return read_manifest(path)
+
+
+MANIFEST = _ManifestReader()
+
+
+def readers() -> Iterator[Reader]:
+    """Yield the built-in readers and those of installed third parties, each imported when its turn comes."""
     for target in BUILT_IN.values():
         module, name = target.split(":")
-        found.append(getattr(importlib.import_module(module), name))
-    found += [entry.load() for entry in entry_points(group=GROUP)]
-    return found
+        yield getattr(importlib.import_module(module), name)
+    for entry in entry_points(group=GROUP):
+        yield entry.load()
 
 
 def open_dataset(path: os.PathLike | str) -> Dataset:
@@ -72,8 +97,9 @@ def open_dataset(path: os.PathLike | str) -> Dataset:
     path = Path(path).expanduser()
     if not path.exists():
         raise MissingError("does not exist", where=path, remedy="Check the name.")
-    tried = readers()
-    for reader in tried:
+    tried = []
+    for reader in readers():
+        tried.append(reader)
         if reader.recognises(path):
             return reader.open(path)
     if path.suffix.lower() == ".zip":

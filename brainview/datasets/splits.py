@@ -92,7 +92,8 @@ def load_split(path: os.PathLike | str, dataset: Dataset | None = None) -> Split
                                                    for v in values):
             raise FormatError(f"{part} is not a list of stimulus ids", where=path)
         parts[part] = np.unique(np.array(values, np.int64))
-    split = Split(str(data.get("name", "loaded")), **parts, story=dict(data.get("story") or {}))
+    split = Split(str(data.get("name", "loaded")), parts["train"], parts["val"], parts["test"],
+                  story=dict(data.get("story") or {}))
     warnings = split.leaks()
     if data.get("key") != split.key:
         warnings.append("The ids were changed since the split was made.")

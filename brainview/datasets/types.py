@@ -21,7 +21,9 @@ from brainview.maps.space import Space
 class Responses(Protocol):
     """Betas of one subject: trials x locations, read in rows, never as a whole unless asked for."""
 
-    shape: tuple[int, int]
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(trials, locations)."""
 
     def rows(self, index: np.ndarray | slice) -> np.ndarray:
         """Return (n, locations) float32 betas of the trials at `index`; NaN = no data."""
@@ -142,7 +144,7 @@ class Ceiling:
         return self.fraction
 
 
-NO_CEILING = Ceiling("none", note="The data hold no repetitions and no ceiling, so none is shown.")
+NO_CEILING = Ceiling("none", note="The data hold neither repetitions nor a ceiling, so none is shown.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,7 +262,9 @@ class Subject:
 class Stimuli(Protocol):
     """What was shown: id -> picture, words, boxes."""
 
-    ids: np.ndarray
+    @property
+    def ids(self) -> np.ndarray:
+        """(n,) ascending int64 stimulus ids."""
 
     def image(self, stimulus: int) -> Image.Image:
         """Return the RGB picture; raises MissingError when there is none."""
@@ -275,11 +279,25 @@ class Stimuli(Protocol):
 class Dataset(Protocol):
     """One data set on disk, read by the reader of its layout."""
 
-    layout: str
-    path: Path
-    name: str
-    phantom: bool
-    stimuli: Stimuli
+    @property
+    def layout(self) -> str:
+        """Name of the layout."""
+
+    @property
+    def path(self) -> Path:
+        """Folder of the data set."""
+
+    @property
+    def name(self) -> str:
+        """What the data set is called on screen and in provenance."""
+
+    @property
+    def phantom(self) -> bool:
+        """True for simulated brains."""
+
+    @property
+    def stimuli(self) -> Stimuli:
+        """What was shown, of all subjects together."""
 
     @property
     def subjects(self) -> list[str]:

@@ -201,7 +201,7 @@ class Nsd:
 
     def _anatomy(self, betas: BetaSet) -> dict[str, Path]:
         folders = [self.path / PPDATA / betas.subject / name for name in (betas.space, "anat")]
-        found = {}
+        found: dict[str, Path] = {}
         for folder in folders:
             for path in sorted(folder.glob("*.nii.gz")) if folder.is_dir() else []:
                 role = path.name[:-7]

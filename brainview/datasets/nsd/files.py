@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -74,7 +75,7 @@ class BetaSet:
 def find_beta_sets(root: Path, subject: str) -> list[BetaSet]:
     """Return the response sets of one subject, the default first."""
     folder = root / BETAS / subject
-    found = []
+    found: list[BetaSet] = []
     if not folder.is_dir():
         return found
     for space in sorted((p for p in folder.iterdir() if p.is_dir()), key=lambda p: _rank(p.name, SPACES)):
@@ -132,7 +133,7 @@ def read_header(path: Path) -> Header:
     """
     path = regular_file(path)
     try:
-        image = nib.load(path)
+        image: Any = nib.load(path)
         header = image.header
         shape = tuple(int(n) for n in image.shape)
         dtype = np.dtype(header.get_data_dtype())
@@ -172,7 +173,7 @@ def read_volume(path: Path) -> np.ndarray:
     """Return one 3-D volume as float32 (header scaling applied), bounded in size."""
     path = regular_file(path)
     try:
-        image = nib.load(path)
+        image: Any = nib.load(path)
         check_allocation(image.shape, np.float64, where=path)
         values = np.asarray(image.dataobj, dtype=np.float32)
     except (OSError, ValueError, EOFError, nib.filebasedimages.ImageFileError) as err:

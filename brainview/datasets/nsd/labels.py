@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -131,7 +132,7 @@ def read_vector(path: Path) -> np.ndarray:
     """Return (vertices,) float32 of a surface file (.mgh, .mgz)."""
     path = regular_file(path)
     try:
-        image = nib.load(path)
+        image: Any = nib.load(path)
         check_allocation(image.shape, np.float32, where=path)
         return np.asarray(image.dataobj, np.float32).reshape(-1)
     except (OSError, ValueError, EOFError, nib.filebasedimages.ImageFileError) as err:

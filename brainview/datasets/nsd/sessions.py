@@ -99,7 +99,7 @@ class Hdf5Source:
             check_allocation((data.shape[0], per_step), data.dtype, where=self.path)
             thick = max(1, int(_SLAB // max(1, bytes_per_step)))
             order = None if self.positions is None else np.argsort(self.positions, kind="stable")
-            ordered = None if order is None else self.positions[order]  # type: ignore[index]
+            ordered = np.empty(0, np.int64) if self.positions is None else self.positions[order]
             for start in range(0, data.shape[1], thick):
                 stop = min(start + thick, data.shape[1])
                 context.report(start, data.shape[1], f"indexing {self.path.name}")
@@ -109,7 +109,7 @@ class Hdf5Source:
                 low, high = np.searchsorted(ordered, [start * per_step, stop * per_step])
                 if low < high:
                     slab = data[:, start:stop].reshape(data.shape[0], -1)
-                    out[:, order[low:high]] = slab[:, ordered[low:high] - start * per_step]  # type: ignore[index]
+                    out[:, order[low:high]] = slab[:, ordered[low:high] - start * per_step]
 
 
 def mapped_surface(path: Path) -> np.ndarray:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import numpy as np
-from scipy.ndimage import map_coordinates
 
 from brainview.core.errors import FormatError, MissingError
 from brainview.core.files import check_allocation, regular_file
@@ -22,7 +22,7 @@ def load_transform(path: os.PathLike | str) -> np.ndarray:
 
     path = regular_file(path)
     try:
-        image = nib.load(path)
+        image: Any = nib.load(path)
         shape = image.shape
         if len(shape) != 4 or shape[3] != 3:
             raise FormatError(f"has shape {shape}; a transform is (x, y, z, 3)", where=path)
@@ -51,12 +51,14 @@ def apply_transform(volume: np.ndarray, coordinates: np.ndarray, method: str = "
     (...) float32 array
         NaN where there is no source; for ``wta`` the label, 0 where there is no source.
     """
+    from scipy.ndimage import map_coordinates  # slow to import
+
     volume = np.asarray(volume)
     if volume.ndim != 3 or coordinates.shape[-1:] != (3,):
         raise FormatError(f"a volume of shape {volume.shape} and coordinates of shape {coordinates.shape} do not fit")
     points = np.moveaxis(np.asarray(coordinates, np.float64), -1, 0)
     top = np.array(volume.shape).reshape(3, *[1] * (points.ndim - 1)) - 0.5
-    inside = (np.isfinite(points) & (points >= -0.5) & (points <= top)).all(0)
+    inside = np.asarray((np.isfinite(points) & (points >= -0.5) & (points <= top)).all(axis=0))
     sampled = points[:, inside]
     if method == "wta":
         return _winner(volume, sampled, inside)
@@ -74,6 +76,8 @@ def apply_transform(volume: np.ndarray, coordinates: np.ndarray, method: str = "
 
 
 def _winner(volume: np.ndarray, sampled: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    from scipy.ndimage import map_coordinates
+
     best = np.full(sampled.shape[1], -1.0)
     label = np.zeros(sampled.shape[1], np.float32)
     for value in np.unique(volume[np.isfinite(volume)]):
