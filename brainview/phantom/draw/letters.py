@@ -71,7 +71,7 @@ def draw_sign(pen: Pen, thing: SceneObject, phase: float = 0.0) -> None:
     """Draw a sign board on a post, or a poster (hanging when it faces the front), of height 1 at the origin."""
     half = 0.5 * frame_aspect(thing.noun, thing.text)
     color = PALETTE[thing.color]
-    pale = sum(color) > 560
+    pale = 0.3 * color[0] + 0.59 * color[1] + 0.11 * color[2] > 150
     ink = (34, 30, 40) if pale else (252, 250, 242)
     if thing.noun == "board":
         pen.line([(0, -0.1), (0, -0.03)], (96, 70, 48), 0.10)

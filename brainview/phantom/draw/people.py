@@ -42,8 +42,8 @@ def draw_person(pen: Pen, thing: SceneObject, phase: float = 0.0, part: str = "a
     """
     figure = Figure(thing, phase)
     if figure.bones.lying:
-        head_up = 1.0 if thing.noun != "baby" else 0.9
-        with pen.at(0.5 * head_up, -0.10 - 0.05 * (thing.noun == "baby"), turn=-90) as p:
+        # on its back, head to the front, face upwards
+        with pen.at(-0.5, -0.10 - 0.06 * (thing.noun == "baby"), turn=90, mirror=True) as p:
             _parts(p, figure, part)
         return
     _parts(pen, figure, part)

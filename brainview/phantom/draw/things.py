@@ -161,7 +161,7 @@ def _lamp(p: Pen, c: Rgb, dice: np.random.Generator) -> None:
 
 
 def _ball(p: Pen, c: Rgb, dice: np.random.Generator) -> None:
-    second = (250, 250, 246) if sum(c) < 640 else (206, 48, 48)
+    second = (250, 250, 246) if sum(c) < 640 else (168, 176, 192)
     p.oval(0.0, -0.5, 0.49, 0.5, c)
     p.curve([(-0.10, -1.02), (0.12, -1.02), (0.40, -0.5), (0.12, 0.02), (-0.10, 0.02), (0.14, -0.5)], second)
     p.curve([(-0.28, -0.96), (-0.18, -0.99), (-0.16, -0.5), (-0.18, -0.01), (-0.30, -0.05), (-0.36, -0.5)], second)
@@ -170,7 +170,7 @@ def _ball(p: Pen, c: Rgb, dice: np.random.Generator) -> None:
 
 def _umbrella(p: Pen, c: Rgb, dice: np.random.Generator) -> None:
     p.line([(0.0, -0.94), (0.0, -0.10), (0.04, -0.03), (0.10, -0.03), (0.13, -0.10)], (84, 60, 46), 0.042)
-    light = blend(c, (255, 255, 255), 0.45) if sum(c) < 640 else (206, 60, 60)
+    light = blend(c, (255, 255, 255), 0.45) if sum(c) < 640 else (176, 184, 200)
     for k in range(4):
         x0, x1 = -0.52 + 0.26 * k, -0.26 + 0.26 * k
         color = c if k % 2 == 0 else light
@@ -184,7 +184,7 @@ def _umbrella(p: Pen, c: Rgb, dice: np.random.Generator) -> None:
 
 
 def _kite(p: Pen, c: Rgb, dice: np.random.Generator) -> None:
-    other = blend(c, (255, 255, 255), 0.55) if sum(c) < 640 else (60, 120, 200)
+    other = blend(c, (255, 255, 255), 0.55) if sum(c) < 640 else (176, 184, 200)
     tail = [(0.0, -0.30), (0.09, -0.22), (-0.06, -0.14), (0.07, -0.06), (-0.02, 0.0)]
     p.line(tail, (90, 80, 80), 0.03, smooth=True)
     for x, y in tail[1:]:

@@ -85,7 +85,7 @@ def _place(draft: Draft, rng: np.random.Generator) -> Scene | None:
 
 def _light(scene: str, rng: np.random.Generator) -> Light:
     spread = 0.24 if scene in INDOORS else 0.28
-    level = float(np.clip(np.exp(spread * rng.standard_normal()), 0.5, 1.5))
+    level = float(np.clip(0.98 * np.exp(spread * rng.standard_normal()), 0.45, 1.28))
     return Light(
         angle=round(float(rng.uniform(25, 155)), 1),
         strength=round(float(rng.uniform(0.18, 0.34)), 3),
@@ -104,7 +104,7 @@ def _settle_group(
     """Scale the group so that it fills a good part of the picture and set its main thing near the middle."""
     left, right, tall = extent(items, members)
     crowded = len(items) > len(members)
-    depth = float(rng.uniform(0.45, 0.9))
+    depth = float(rng.uniform(0.60, 1.0))
     first = items[members[0]]
     scene = draft.scene
     boat = any(items[i].noun == "boat" for i in members)
@@ -112,9 +112,11 @@ def _settle_group(
     unit = _unit(depth, rng)
     if first.noun == "boat" and scene in ("beach", "mountain"):
         unit = (90 + 60 * depth) / 425
-    if max(tall, 0.6 * (right - left)) < 0.8:  # a still life is seen from nearer by
-        unit *= min(1.7, 0.8 / max(tall, 0.6 * (right - left)))
-    limit = 0.78 if crowded else 0.93
+    reach = max(tall, 0.6 * (right - left))
+    if reach < 1.0:  # a still life, or one animal, is seen from nearer by
+        unit *= min(2.2, 1.0 / reach)
+    unit *= 1.2 if not crowded else 1.08
+    limit = 0.74 if crowded else 0.93
     unit = min(unit, limit / (right - left), (foot - 0.04) / tall)
     main = items[0] if 0 in members else first
     low, high = 0.03 - left * unit, 0.97 - right * unit
@@ -176,7 +178,7 @@ def _settle_one(
 def _least_height(item: Item) -> float:
     if item.text:
         return MIN_LETTER_PX * 1.06 / LETTER_SHARE[item.noun]
-    return 32.0 / min(1.0, NOUNS[item.noun].aspect)
+    return 38.0 / min(1.0, NOUNS[item.noun].aspect)
 
 
 def _idle(item: Item, rng: np.random.Generator) -> None:

@@ -56,9 +56,9 @@ def _boosted(scene: str, nouns: list[str]) -> dict[str, float]:
     weights = dict(preferences()[scene])
     people = [noun for noun in nouns if noun in PEOPLE]
     for noun in weights:
-        floor = 0.5 / len(weights)
+        floor = 0.7 / len(weights)
         if people and (noun in THINGS + FOODS or noun in ("bicycle", "horse", "chair", "sofa", "bed", "dog")):
-            weights[noun] = 1.5 * weights[noun] + floor
+            weights[noun] = 1.5 * weights[noun] + 1.5 * floor
         if nouns[0] in FOODS + THINGS + ("lamp", "dog", "cat") and noun in ("table", "sofa", "chair", "bed"):
             weights[noun] = 3.0 * weights[noun] + 2 * floor
         if nouns[0] in ("table", "chair", "sofa", "bed") and noun in FOODS + ("book", "cup", "ball", "lamp", "cat"):
@@ -87,6 +87,8 @@ def _nouns(rng: np.random.Generator, scene: str, pair: bool) -> list[str]:
         count = 2
     if person:
         home = [noun for noun in PEOPLE if fits(noun, scene)]
+        if "baby" in home and rng.random() < 0.5:  # a baby can do less than the others
+            home.remove("baby")
         nouns = [home[int(rng.integers(len(home)))]]
     elif sign and count == 1 and not pair:
         return [SIGNS[int(rng.integers(2))]]
@@ -95,7 +97,7 @@ def _nouns(rng: np.random.Generator, scene: str, pair: bool) -> list[str]:
     while len(nouns) < count:
         if sign and not any(noun in SIGNS for noun in nouns) and len(nouns) == count - 1:
             nouns.append(SIGNS[int(rng.integers(2))])
-        elif person and len(nouns) == 1 + (count > 2) and rng.random() < 0.6 and nouns.count(nouns[0]) == 1:
+        elif person and len(nouns) == 1 + (count > 2) and rng.random() < (0.3 if count == 2 else 0.7) and nouns.count(nouns[0]) == 1:
             home = [noun for noun in PEOPLE if fits(noun, scene) and noun not in nouns]
             nouns.append(home[int(rng.integers(len(home)))])
         elif rng.random() < TWIN_SHARE and NOUNS[nouns[-1]].category not in ("person", "word") and len(nouns) > 1 - person:

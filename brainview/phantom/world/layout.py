@@ -128,6 +128,8 @@ class Stage:
 
 def _alone(s: Stage) -> None:
     a = s.actor
+    if a.pose == "fly":
+        a.dy = -float(s.rng.uniform(0.45, 0.8))
     if a.pose == "sit":
         a.pose = "sit" if NOUNS[a.noun].category == "animal" else "sit ground"
     frontal = a.pose in ("stand", "wave", "dance", "jump") and NOUNS[a.noun].category == "person" and a.noun != "baby"
@@ -227,7 +229,7 @@ def _pair(s: Stage) -> None:
     _face(t, -s.sign)
     t.action = t.pose = "hug" if s.event.verb == "hug" else "dance"
     if s.event.verb == "hug":
-        t.dx = s.sign * 0.15 * (a.h + t.h)
+        t.dx = s.sign * 0.205 * (a.h + t.h)
     else:
         t.dx = s.sign * 0.33 * (a.h + t.h)
     t.dz = -0.002
@@ -259,6 +261,8 @@ def _on_seat(s: Stage) -> None:
     a, t = s.actor, s.target
     t.facing = a.facing
     a.support, a.dz = s.event.target, 0.002
+    if t.noun == "chair":
+        t.h *= 1.22  # or the one who sits would hide it
     seat = NOUNS[t.noun].top * t.h
     room = max(0.0, 0.5 * t.width - 0.5 * a.width - 0.1)
     if s.event.verb == "sleep on":
@@ -267,7 +271,7 @@ def _on_seat(s: Stage) -> None:
         wide = 0.0 if t.noun == "chair" else float(s.rng.uniform(-0.6, 0.6)) * room
         if NOUNS[a.noun].category == "person" and a.noun != "baby":
             hip = skeleton(a.noun, "sit").hip[1] * a.h
-            a.dy, a.dx = -seat - hip - 0.03, t.dx + wide - s.sign * (0.02 if t.noun == "chair" else 0.0)
+            a.dy, a.dx = -seat - hip - 0.03, t.dx + wide + s.sign * (0.10 if t.noun == "chair" else 0.0)
         else:
             a.dy, a.dx = -seat, wide
             a.pose = "baby sit" if a.noun == "baby" else a.pose

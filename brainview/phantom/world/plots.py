@@ -73,7 +73,7 @@ def _others(nouns: tuple[str, ...], actor: int) -> list[tuple[int, str]]:
 
 def _person(scene: str, nouns: tuple[str, ...], actor: int) -> list[Plot]:
     me = nouns[actor]
-    found = [Plot(Event(actor, verb), 0.25) for verb in _alone(scene, me)]
+    found = [Plot(Event(actor, verb), 0.16) for verb in _alone(scene, me)]
     others = _others(nouns, actor)
     for i, noun in others:
         found += [Plot(Event(actor, verb, i), weight) for verb, weight in _with_thing(me, noun)]
@@ -120,7 +120,7 @@ def _with_thing(me: str, noun: str) -> list[tuple[str, float]]:
         (noun in SEATS, "sit on", 1.2),
         (noun in ("sofa", "bed"), "sleep on", 1.0),
         (category in ("animal", "vehicle", "word") and not baby, "point at", 0.5),
-        (category in ("animal", "vehicle", "word"), "look at", 0.4),
+        (category in ("animal", "vehicle", "word"), "look at", 0.3),
         (category == "vehicle" and noun != "bicycle", "wave at", 0.5),
         (noun in ("dog", "cat", "duck", "sheep") and not baby, "chase", 0.6),
     ]
@@ -142,8 +142,8 @@ def _animal(nouns: tuple[str, ...]) -> list[Plot]:
             (category in ("animal", "person") and me not in ("bird",), "chase", 0.9),
             (category in ("animal", "vehicle", "food", "object"), "look at", 0.5),
             (me in ("dog", "cat") and noun in ("sofa", "bed"), "sleep on", 1.5),
-            (me in ("dog", "cat") and noun in ("sofa", "chair", "bed", "table"), "sit on", 1.2),
-            (me == "bird" and noun in ("chair", "table", "sofa", "car", "bed", "truck"), "stand on", 1.5),
+            (me in ("dog", "cat") and noun in ("sofa", "bed", "table"), "sit on", 1.2),
+            (me == "bird" and noun in ("table", "sofa", "car", "bed", "truck"), "stand on", 1.5),
             (me in ("dog", "cat", "duck") and noun == "table", "hide under", 1.5),
         ]
         found += [Plot(Event(0, verb, i), weight) for holds, verb, weight in table if holds]
@@ -168,7 +168,7 @@ def _still(nouns: tuple[str, ...]) -> list[Plot]:
     found = [Plot(Event(0, "rest"), 0.4)]
     small = NOUNS[me].category in ("food", "object") or me == "lamp"
     for i, noun in _others(nouns, 0):
-        found.append(Plot(Event(0, "rest beside", i), 0.5))
+        found.append(Plot(Event(0, "rest beside", i), 0.3))
         if small and noun in TOPS:
             found.append(Plot(Event(0, "rest on", i), 2.5))
         if small and noun == "table" and me not in ("lamp", "umbrella", "kite"):
