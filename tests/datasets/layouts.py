@@ -104,7 +104,7 @@ FUNC = (12, 14, 11)
 N_MESH = 642
 
 
-def make_nsd(root: Path, *, trials: int = 24, sessions: int = 3, images: int = 10, n_shared: int = 3, mni: bool = False,
+def make_nsd(root: Path, *, trials: int = 24, sessions: int = 3, images: int = 24, n_shared: int = 3, mni: bool = False,
              hdf5_session: int = 2, seed: int = 1) -> NsdTruth:
     """Write two subjects of NSD: subj02 lacks its last session, one session has an invalid rim, one ROI is empty."""
     rng = np.random.default_rng(seed)
@@ -209,7 +209,7 @@ def _nsd_surface(root: Path, trials: int, sessions: int, truth: NsdTruth, rng: n
     folder = root / "nsddata_betas" / "ppdata" / "subj01" / "fsaverage" / "betas_fithrf_GLMdenoise_RR"
     folder.mkdir(parents=True)
     truth.surface = rng.standard_normal((sessions, 2, trials, N_MESH)).astype(np.float32)
-    truth.surface[1, 0, 3, 5] = np.nan
+    truth.surface[1, 0, 1, 5] = np.nan
     for s in range(sessions):
         for h, side in enumerate(("lh", "rh")):
             image = nib.freesurfer.MGHImage(truth.surface[s, h].T.reshape(N_MESH, 1, 1, trials), np.eye(4))

@@ -132,13 +132,13 @@ def read_header(path: Path) -> Header:
     `scale` is None when the header scales by nothing else than 1.
     """
     path = regular_file(path)
+    if path.suffix in (".mgh", ".mgz"):
+        return _mgh_header(path)
     try:
         image: Any = nib.load(path)
         header = image.header
         shape = tuple(int(n) for n in image.shape)
         dtype = np.dtype(header.get_data_dtype())
-        if isinstance(image, nib.freesurfer.MGHImage):
-            return Header(shape, dtype, image.affine, 1.0, int(header.get_data_offset()))
         slope, inter = header.get_slope_inter()
         proxy = image.dataobj
         offset = int(proxy.offset)
@@ -151,6 +151,18 @@ def read_header(path: Path) -> Header:
         raise FormatError(f"has an intercept of {inter} in its header, which betas do not have", where=path)
     own = float(slope) if slope is not None and np.isfinite(slope) and slope not in (0.0, 1.0) else None
     return Header(shape, dtype, np.asarray(image.affine, float), own, offset)
+
+
+def _mgh_header(path: Path) -> Header:
+    from nibabel.freesurfer.mghformat import MGHError, MGHHeader
+
+    try:
+        with nib.openers.ImageOpener(str(path)) as file:
+            header = MGHHeader.from_fileobj(file)
+        shape = tuple(int(n) for n in header.get_data_shape())
+        return Header(shape, np.dtype(header.get_data_dtype()), header.get_affine(), 1.0, 284)
+    except (OSError, ValueError, EOFError, KeyError, TypeError, MGHError, nib.spatialimages.HeaderDataError) as err:
+        raise FormatError(f"has no readable header: {shown(err, limit=120)}", where=path) from err
 
 
 def trials_of(path: Path) -> tuple[int, int]:

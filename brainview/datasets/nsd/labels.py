@@ -6,15 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import nibabel as nib
 import numpy as np
 
 from brainview.core.errors import FormatError, MismatchError
-from brainview.core.files import check_allocation, read_text, regular_file
-from brainview.core.names import shown
+from brainview.core.files import check_allocation, read_text
 from brainview.datasets.algonauts2023 import ROI_NAMES
+from brainview.datasets.cache import frames
 from brainview.datasets.nsd.files import PPDATA, BetaSet, read_header, read_volume
 from brainview.datasets.nsd.transform import apply_transform, load_transform
 from brainview.maps.brainmap import Label
@@ -130,13 +128,9 @@ def _whole(values: np.ndarray, path: Path) -> np.ndarray:
 
 def read_vector(path: Path) -> np.ndarray:
     """Return (vertices,) float32 of a surface file (.mgh, .mgz)."""
-    path = regular_file(path)
-    try:
-        image: Any = nib.load(path)
-        check_allocation(image.shape, np.float32, where=path)
-        return np.asarray(image.dataobj, np.float32).reshape(-1)
-    except (OSError, ValueError, EOFError, nib.filebasedimages.ImageFileError) as err:
-        raise FormatError(f"is not a readable surface file: {shown(err, limit=120)}", where=path) from err
+    header = read_header(path)
+    size = check_allocation(header.shape, header.dtype, where=path)
+    return np.frombuffer(next(frames(path, header.offset, size, 1)), header.dtype).astype(np.float32)
 
 
 def find_rois(root: Path, betas: BetaSet, space: Space, positions: np.ndarray | None,
