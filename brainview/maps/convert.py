@@ -24,7 +24,7 @@ from scipy import sparse
 from brainview.core.errors import LimitError, MismatchError, MissingError
 from brainview.maps import grayordinates, transfer
 from brainview.maps.brainmap import BrainMap
-from brainview.maps.resample import resample
+from brainview.maps.resample import resample, snapped
 from brainview.maps.sampling import Sampling
 from brainview.maps.space import GrayordinateSpace, MaskedSpace, ParcelSpace, Space, SurfaceSpace, VolumeSpace
 
@@ -319,7 +319,7 @@ def _volume_matrix(source: Space, target: Space, how: transfer.How) -> sparse.cs
         raise MismatchError(f"is in {target.world} coordinates, the values are in {source.world}", where=target.name)
     step = np.linalg.inv(source.affine) @ target.affine
     voxel = np.stack(np.unravel_index(np.arange(target.size), target.shape), axis=1)
-    points = np.round(voxel @ step[:3, :3].T + step[:3, 3], 6)
+    points = snapped(voxel @ step[:3, :3].T + step[:3, 3])
     size = np.asarray(source.shape)
     outside = ((points < -0.5) | (points > size - 0.5)).any(1)
     points = np.clip(points, 0, size - 1)

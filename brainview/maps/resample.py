@@ -40,7 +40,7 @@ def resample(values: np.ndarray, source: VolumeSpace, target: VolumeSpace, *, ne
     for start in range(0, target.size, CHUNK):
         flat = np.arange(start, min(start + CHUNK, target.size))
         points = np.stack(np.unravel_index(flat, target.shape), axis=1) @ step[:3, :3].T + step[:3, 3]
-        points = np.round(points, 6)  # an affine's last digits must not turn a copy into an interpolation
+        points = snapped(points)
         here = np.flatnonzero(((points >= -0.5) & (points <= size - 0.5)).all(1))
         clipped = np.clip(points[here], 0, size - 1)
         if nearest or not (clipped % 1).any():
@@ -55,3 +55,12 @@ def resample(values: np.ndarray, source: VolumeSpace, target: VolumeSpace, *, ne
             mean = np.where(good, found * weight, 0.0).sum(1) / share
         out[flat[here]] = np.where((share >= least) & (share > 0), mean, np.nan)
     return out
+
+
+def snapped(points: np.ndarray) -> np.ndarray:
+    """Return voxel positions with those within 1e-6 of a centre put on it.
+
+    An affine's last digits must not turn a copy into an interpolation, in which a neighbour's NaN would count.
+    """
+    whole = np.round(points)
+    return np.where(np.abs(points - whole) < 1e-6, whole, points)

@@ -177,7 +177,9 @@ class VolumeSampler:
         """Return (vertices,) float32 means of (voxels,) values; NaN where no sample has data."""
         values = np.ascontiguousarray(values, np.float32).reshape(-1)
         matrix, empty = self.matrix, self._empty
-        if not np.isfinite(np.dot(values, values)):  # the cheapest question; too large a sum only costs the next line
+        with np.errstate(over="ignore", invalid="ignore"):
+            whole = np.isfinite(np.dot(values, values))  # the cheapest question; a sum too large only costs a look
+        if not whole:
             missing = np.isnan(values[self.columns])
             if missing.any():
                 matrix, empty = self._without(missing)
