@@ -72,7 +72,7 @@ class ViewBar(QWidget):
                                            for k in ("single", "split", "grid")], partial(setattr, view, "layout"))
         self.view = self._combo("View", _VIEWS, view.look)  # type: ignore[arg-type]
         self.outlines = QToolButton(self)
-        self.outlines.setText("ROIs")
+        self.outlines.setText("ROIs ▾")
         self.outlines.setToolTip("Outlines and names of regions")
         self.outlines.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.outlines.setMenu(QMenu(self.outlines))

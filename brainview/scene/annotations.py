@@ -70,8 +70,8 @@ class Annotations:
                     self._anchors += [(name, side, v) for name, v in
                                       anchors(roi_class, np.where(used, labels, 0), mesh.points)]
             if start:
-                self._lines[side] = [_line_mapper(np.concatenate(points) + lift * np.concatenate(normals),
-                                                  np.concatenate(segments)) for lift in (LIFT, 2 * LIFT)]
+                where = np.concatenate(points) + LIFT * np.concatenate(normals)
+                self._lines[side] = [_line_mapper(where, np.concatenate(segments), nearer) for nearer in (-20, -60)]
         self.attach()
 
     def attach(self) -> None:
@@ -206,7 +206,8 @@ def _line_actor(mapper: vtkPolyDataMapper, width: float, color: tuple[int, int, 
     return actor
 
 
-def _line_mapper(points: np.ndarray, segments: np.ndarray) -> vtkPolyDataMapper:
+def _line_mapper(points: np.ndarray, segments: np.ndarray, nearer: float = 0.0) -> vtkPolyDataMapper:
+    """Return lines; `nearer` < 0 wins against what is as deep (the white core over its dark casing)."""
     data, where, cells = vtkPolyData(), vtkPoints(), vtkCellArray()
     where.SetData(numpy_to_vtk(np.ascontiguousarray(points, np.float32), deep=True))
     offsets = np.arange(0, segments.size + 1, 2, dtype=np.int64)
@@ -217,4 +218,7 @@ def _line_mapper(points: np.ndarray, segments: np.ndarray) -> vtkPolyDataMapper:
     mapper = vtkPolyDataMapper()
     mapper.SetInputData(data)
     mapper.StaticOn()
+    if nearer:
+        mapper.SetResolveCoincidentTopologyToPolygonOffset()
+        mapper.SetRelativeCoincidentTopologyLineOffsetParameters(0, nearer)
     return mapper
