@@ -65,7 +65,8 @@ LIGHT = Tokens(
 THEMES = {"dark": DARK, "light": LIGHT}
 
 #: (text, ground) that occur together.
-PAIRS = [(t, g) for t in ("text", "text2", "text3", "accent_text") for g in ("window", "surface", "raised", "sunken")] + [
+PAIRS = [(t, g) for t in ("text", "text2", "text3", "accent_text")
+         for g in ("window", "surface", "raised", "sunken")] + [
     ("text", "hover"), ("text", "selection"), ("text2", "selection"), ("text", "pressed"), ("on_accent", "accent"),
     ("on_accent", "accent_hover"), ("warn", "warn_ground"), ("bad", "bad_ground"), ("text", "bad_ground"),
     ("good", "surface"), ("bad", "surface"), ("warn", "surface"), ("text3", "canvas")]

@@ -56,6 +56,13 @@ class Source:
         if self.kind not in KINDS:
             raise FormatError(f"what is drawn must be one of {', '.join(KINDS)}, got {self.kind!r}")
 
+    @property
+    def color_key(self) -> tuple:
+        """What shares colours: the metric over all brains, measured and predicted of a stimulus, a file's map."""
+        if self.kind in ("measured", "predicted", "difference"):
+            return ("response", self.brain, self.stimulus)
+        return (self.kind, self.metric, self.path, self.index)
+
 
 @dataclass(frozen=True, order=True)
 class RoiKey:

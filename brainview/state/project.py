@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any
 
 from brainview import __version__
 from brainview.core.errors import FormatError
 from brainview.core.files import atomic_path, read_json, write_json
 from brainview.state.app import KEPT, AppState, RoiKey, Source
+
+if TYPE_CHECKING:
+    from brainview.state.view import ViewState
 
 #: Ending of project files.
 SUFFIX = ".brainview"
@@ -23,13 +26,11 @@ FORMAT = "brainview-project"
 VERSION = 1
 #: version -> function that turns such a dict into the next version's.
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
-#: Fields of ViewState that belong to the moment, not to the project.
-VIEW_SKIPPED = ("map", "picked", "underlay", "events")
 #: The most that a project file may hold, in bytes.
 LIMIT = 4 << 20
 
 
-def describe(state: AppState, view: Any = None) -> dict[str, Any]:
+def describe(state: AppState, view: ViewState | None = None) -> dict[str, Any]:
     """Return everything that brings the session back, as plain JSON types."""
     app: dict[str, Any] = {name: getattr(state, name) for name in KEPT}
     app |= {
@@ -40,59 +41,8 @@ def describe(state: AppState, view: Any = None) -> dict[str, Any]:
         "rois": [[r.hemisphere, r.roi_class, r.roi] for r in state.rois],
     }
     return {"format": FORMAT, "version": VERSION, "brainview": __version__,
-            "saved": datetime.now(UTC).isoformat(timespec="seconds"), "app": app, "view": describe_view(view)}
-
-
-def describe_view(view: Any) -> dict[str, Any]:
-    """Return the fields of a ``ViewState`` as plain types; {} for None."""
-    if view is None:
-        return {}
-    out: dict[str, Any] = {}
-    for f in fields(view):
-        if f.name in VIEW_SKIPPED or f.name.startswith("_"):
-            continue
-        value = getattr(view, f.name)
-        out[f.name] = asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
-    return out
-
-
-def restore_view(view: Any, stored: Mapping[str, Any]) -> None:
-    """Put stored fields into a ``ViewState``; what this version does not know is left alone.
-
-    Raises FormatError when a value is refused by the field's own type.
-    """
-    hints = get_type_hints(type(view))
-    for f in fields(view):
-        if f.name not in stored or f.name in VIEW_SKIPPED:
-            continue
-        setattr(view, f.name, _revive(hints.get(f.name), getattr(view, f.name), stored[f.name], f.name))
-
-
-def _revive(hint: Any, current: Any, value: Any, name: str) -> Any:
-    if value is None:
-        return None
-    if is_dataclass(current) and not isinstance(current, type):
-        return _frozen(type(current), value, name)
-    try:
-        if isinstance(current, tuple):
-            return tuple(tuple(v) if isinstance(v, list) else v for v in value)
-        if isinstance(current, bool):
-            return bool(value)
-        if isinstance(current, (int, float)) and not isinstance(value, str):
-            return type(current)(value)
-    except (TypeError, ValueError) as err:
-        raise FormatError(f"has a view field {name!r} that cannot be {value!r}") from err
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _frozen(kind: type, value: Any, name: str) -> Any:
-    known = {f.name for f in fields(kind)}
-    if not isinstance(value, Mapping) or set(value) - known:
-        raise FormatError(f"has a field {name!r} that this version does not understand")
-    try:
-        return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in value.items()})
-    except (TypeError, ValueError) as err:
-        raise FormatError(f"has a field {name!r} with wrong values") from err
+            "saved": datetime.now(UTC).isoformat(timespec="seconds"), "app": app,
+            "view": {} if view is None else view.settings()}
 
 
 def restore_app(state: AppState, stored: Mapping[str, Any]) -> None:

@@ -10,11 +10,15 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from psygnal import Signal
+
 from brainview.core.errors import FormatError, MissingError
 from brainview.maps.brainmap import BrainMap
+from brainview.maps.display import ColorRule
 from brainview.state import project
 from brainview.state.app import GROUP, AppState, DatasetInfo, Prediction, RunInfo, Source, SubjectInfo
 from brainview.state.undo import UndoStack
+from brainview.state.view import ViewState
 
 #: Names of the engine's jobs, in one place.
 INSPECT = "brainview.datasets.jobs:inspect"
@@ -54,15 +58,19 @@ class Session:
     ----------
     engine : EngineLike
     app : AppState
-    view : ViewState, optional
+    view : ViewState
         Restored from and described into project files.
     undo : UndoStack, optional
     """
 
-    def __init__(self, engine: EngineLike, app: AppState, view: Any = None, undo: UndoStack | None = None) -> None:
+    phantom_grown = Signal(str)
+
+    def __init__(self, engine: EngineLike, app: AppState, view: ViewState, undo: UndoStack | None = None) -> None:
         self.engine, self.app, self.view = engine, app, view
         self.undo = undo or UndoStack()
         self.files: dict[str, list[BrainMap]] = {}
+        #: Colours that the user gave to each sort of map.
+        self.rules: dict[tuple, ColorRule] = {}
         self._subjects: dict[tuple[str, str], SubjectInfo] = {}
         self._then: dict[str, Callable[[Any], Awaitable[Any]]] = {}
         self._latest: dict[str, int] = {}
@@ -233,16 +241,21 @@ class Session:
         await self.follow(job, opened)
 
     async def finish_phantom(self) -> None:
-        """Make what is missing of the phantom; subjects opened meanwhile are read again."""
-        path = await self.ask(PHANTOM, "Complete the built-in phantom", lane="batch", stage="full")
-        dataset, subject = self.app.dataset, self.app.subject
-        if dataset is None or Path(dataset.path) != Path(path):
-            return
-        facts = await self.ask(INSPECT, f"Inspect {dataset.name}", path=path)
-        self._subjects.clear()
-        self.app.dataset = DatasetInfo.from_job(path, facts)
-        if subject is not None:
-            await self.open_subject(subject.id, show=False)
+        """Make the rest of the phantom, first all subjects, then their volumes.
+
+        The whole data set is another folder; it replaces the small one at once while nothing was done with that, and
+        is offered through ``phantom_grown`` otherwise.
+        """
+        small = self.app.dataset
+        path = await self.ask(PHANTOM, "Complete the built-in phantom", lane="batch", stage="surface")
+        if small is None or Path(small.path) != Path(path):
+            untouched = small is not None and self.app.dataset is small and self.app.run is None \
+                and not self.undo.undo_title
+            if untouched:
+                await self.open_dataset(path)
+            else:
+                self.phantom_grown.emit(path)
+        await self.ask(PHANTOM, "Make the phantom's volumes", lane="batch", stage="full")
 
     # -- projects ------------------------------------------------------------------------------------------------
 
@@ -270,9 +283,9 @@ class Session:
             await self.open_run(str(app["run"]), show=False)
         with self.undo.paused():
             project.restore_app(self.app, app)
+            self.view.apply(stored.get("view", {}))
+            self.rules[source.color_key] = self.view.rule
             self.app.source = source
-            if self.view is not None:
-                project.restore_view(self.view, stored.get("view", {}))
         self.undo.clear()
 
     # -- saving maps ---------------------------------------------------------------------------------------------

@@ -5,27 +5,33 @@ Colours are remembered per sort of map, not per subject, so that walking through
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 
-from brainview.core.errors import MissingError
+from brainview.core.errors import BrainViewError, MissingError
 from brainview.maps.brainmap import BrainMap
-from brainview.maps.display import rule_for as suggested_rule
+from brainview.maps.display import ColorRule, rule_for
+from brainview.maps.meshes import load_mesh
 from brainview.maps.space import ParcelSpace, Space, SurfaceSpace, VolumeSpace
 from brainview.state.app import GROUP, Prediction, Source
 from brainview.state.session import Session
 
 TO_SURFACE = "brainview.maps.jobs:to_surface"
-#: Meshes that a viewer draws as they are.
-DRAWN = ("fsaverage", "fsaverage3", "fsaverage4", "fsaverage5", "fsaverage6")
 
 
 def is_drawable(space: Space) -> bool:
-    """Tell whether a map on this space can be put on a mesh without resampling."""
+    """Tell whether the viewer draws this space itself: a volume, or a surface whose mesh is on this machine."""
     root = space.root
-    return isinstance(root, SurfaceSpace) and root.name in DRAWN and not isinstance(space, ParcelSpace)
+    if isinstance(space, ParcelSpace):
+        return False
+    if isinstance(root, VolumeSpace):
+        return True
+    if not isinstance(root, SurfaceSpace):
+        return False
+    try:
+        load_mesh(root, "left" if root.n_left else "right", "inflated")
+    except BrainViewError:
+        return False
+    return True
 
 
 def common_limit(*maps: BrainMap) -> float:
@@ -49,13 +55,10 @@ class Shower:
     Parameters
     ----------
     session : Session
-    rule_for : callable
-        Gives the colours that suit a map (``maps.display.rule_for``).
     """
 
-    def __init__(self, session: Session, rule_for: Callable[[BrainMap], Any] = suggested_rule) -> None:
-        self.session, self.rule_for = session, rule_for
-        self._rules: dict[tuple, Any] = {}
+    def __init__(self, session: Session) -> None:
+        self.session = session
         self._key: tuple | None = None
         self._generation = 0
         self._surface: dict[int, tuple[BrainMap, BrainMap]] = {}
@@ -63,9 +66,9 @@ class Shower:
         self.original: BrainMap | None = None
         session.view.events.rule.connect(self._keep_rule, check_nargs=False)
 
-    def _keep_rule(self, new: Any, old: Any) -> None:
+    def _keep_rule(self, new: ColorRule, old: ColorRule) -> None:
         if self._key is not None:
-            self._rules[self._key] = new
+            self.session.rules[self._key] = new
 
     async def show(self, source: Source) -> None:
         """Draw a map; an older call that ends later draws nothing."""
@@ -89,25 +92,18 @@ class Shower:
         with self.session.undo.paused():
             self._key = None
             self.original = original
-            if drawn is not None:
-                key = self.rule_key(source)
-                rule = self._rules.get(key) or self.rule_for(drawn)
-                view.rule = rule
-                self._key = key
-            view.map = drawn
+            key = source.color_key
+            if drawn is not None and key in self.session.rules:
+                view.rule, view.map = self.session.rules[key], drawn
+            else:
+                view.show(drawn)
+            self._key = None if drawn is None else key
 
     def reset_rule(self) -> None:
         """Give the drawn map its own colours and limits again."""
         view = self.session.view
         if view.map is not None:
-            view.rule = self.rule_for(view.map)
-
-    @staticmethod
-    def rule_key(source: Source) -> tuple:
-        """Return what shares colours: the metric, the pair measured/predicted of a stimulus, or the file's map."""
-        if source.kind in ("measured", "predicted", "difference"):
-            return ("response", source.brain, source.stimulus)
-        return (source.kind, source.metric, source.path, source.index)
+            view.rule = rule_for(view.map)
 
     def at_once(self, source: Source) -> BrainMap | None:
         """Return the map when it is here already, None when the engine must be asked."""
@@ -152,9 +148,6 @@ class Shower:
         known = self._surface.get(id(found))
         if known is not None and known[0] is found:
             return known[1]
-        root = found.space.root
-        if isinstance(root, VolumeSpace) and root.world not in ("MNI152", "unknown", "scanner"):
-            raise MissingError(f"a map in {root.name} cannot be put on a cortex", where=found.name)
         drawn = await self.session.ask(TO_SURFACE, f"Put {found.name} on the cortex", map=found, mesh="fsaverage5")
         if len(self._surface) > 32:
             self._surface.clear()

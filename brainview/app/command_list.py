@@ -1,0 +1,116 @@
+"""Every command of the window, in the order of its menus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from brainview.state.commands import Command, Commands
+from brainview.state.view import View
+
+if TYPE_CHECKING:
+    from brainview.app.controller import Controller
+
+SURFACES = (("inflated", "Inflated", "I"), ("pial", "Pial", "P"), ("white", "White matter", "W"),
+            ("flat", "Flat", "F"))
+VIEWS: tuple[tuple[View, str, str], ...] = (("lateral", "Lateral", "1"), ("medial", "Medial", "2"), ("dorsal", "Dorsal", "3"),
+         ("ventral", "Ventral", "4"), ("anterior", "Anterior", "5"), ("posterior", "Posterior", "6"))
+LAYOUTS = (("grid", "Lateral and medial of both", ""), ("split", "Hemispheres side by side", ""),
+           ("single", "One brain", ""))
+
+
+def make_commands(c: Controller) -> Commands:
+    """Return the commands that act on a controller's state."""
+    out = Commands()
+    out.add(*_file(c), *_edit(c), *_view(c), *_window(c))
+    return out
+
+
+def _file(c: Controller) -> list[Command]:
+    drawn: Callable[[], bool] = lambda: c.view.map is not None  # noqa: E731
+    menu = "&File"
+    return [
+        Command("file.open", "Open data set…", c.choose_dataset, "Ctrl+O", menu, "open", icon="open",
+                hint="Open a folder of recorded brains"),
+        Command("file.map", "Open map…", c.choose_map, "Ctrl+M", menu, "open", icon="map",
+                hint="Draw a NIfTI, GIFTI, CIFTI or MGH file"),
+        Command("file.run", "Open trained model…", c.choose_run, "Ctrl+R", menu, "open", icon="run"),
+        Command("file.phantom", "Open the built-in phantom", c.session.open_phantom, "", menu, "open"),
+        Command("file.project", "Open project…", c.choose_project, "Ctrl+Shift+O", menu, "project"),
+        Command("file.save", "Save project", c.save_project, "Ctrl+S", menu, "project", icon="save",
+                enabled=lambda: c.app.dataset is not None or drawn()),
+        Command("file.save_as", "Save project as…", c.save_project_as, "Ctrl+Alt+S", menu, "project",
+                enabled=lambda: c.app.dataset is not None or drawn()),
+        Command("file.export", "Export…", c.export, "Ctrl+E", menu, "export", enabled=drawn, icon="export",
+                hint="Write the picture or the numbers of what is drawn"),
+        Command("file.picture", "Export picture…", c.export, "Ctrl+Shift+S", menu, "export", enabled=drawn),
+        Command("file.export_map", "Export map…", lambda: c.export(1), "", menu, "export", enabled=drawn),
+        Command("file.quit", "Quit", c.window.close, "Ctrl+Q", menu, "quit"),
+    ]
+
+
+def _edit(c: Controller) -> list[Command]:
+    return [
+        Command("edit.undo", "Undo", c.undo.undo, "Ctrl+Z", "&Edit", "undo", enabled=lambda: bool(c.undo.undo_title),
+                icon="undo"),
+        Command("edit.redo", "Redo", c.undo.redo, "Ctrl+Shift+Z", "&Edit", "undo",
+                enabled=lambda: bool(c.undo.redo_title), icon="redo"),
+        Command("edit.no_regions", "Select no region", c.clear_regions, "", "&Edit", "regions",
+                enabled=lambda: bool(c.app.rois)),
+        Command("edit.reset_colors", "Reset colours and limits", c.shower.reset_rule, "", "&Edit", "colors",
+                enabled=lambda: c.view.map is not None),
+    ]
+
+
+def _setter(c: Controller, name: str, value: Any) -> Callable[[], None]:
+    return lambda: setattr(c.view, name, value)
+
+
+def _is(c: Controller, name: str, value: Any) -> Callable[[], bool]:
+    return lambda: getattr(c.view, name) == value
+
+
+def _looks(c: Controller, view: View) -> bool:
+    return c.view.layout != "grid" and c.view.view == view
+
+
+def _view(c: Controller) -> list[Command]:
+    menu, out = "&View", []
+    for name, table in (("surface", SURFACES), ("layout", LAYOUTS)):
+        out += [Command(f"view.{name}.{value}", words, _setter(c, name, value), key, menu, name,
+                        checked=_is(c, name, value)) for value, words, key in table]
+    out += [Command(f"view.look.{value}", words, partial(c.view.look, value), key, menu, "look",
+                    checked=partial(_looks, c, value))
+            for value, words, key in VIEWS]
+    out += [
+        Command("view.layout.next", "Next layout", c.view.next_layout, "G", menu, "layout"),
+        Command("view.left", "Left hemisphere", partial(c.view.toggle_hemisphere, "left"), "Shift+L", menu, "side",
+                checked=lambda: "left" in c.view.sides),
+        Command("view.right", "Right hemisphere", partial(c.view.toggle_hemisphere, "right"), "Shift+R", menu, "side",
+                checked=lambda: "right" in c.view.sides),
+        Command("view.reset", "Standard camera", c.reset_camera, "R", menu, "side"),
+        Command("view.names", "Region names", lambda: setattr(c.view, "show_names", not c.view.show_names), "N", menu,
+                "regions", checked=lambda: c.view.show_names),
+        Command("view.outlines", "Region outlines", c.toggle_outlines, "O", menu, "regions",
+                enabled=lambda: c.app.subject is not None and bool(c.app.subject.rois),
+                checked=c.has_outlines),
+        Command("view.lock", "Lock limits", lambda: setattr(c.view, "lock_limits", not c.view.lock_limits), "K", menu,
+                "limits", checked=lambda: c.view.lock_limits,
+                hint="Keep the limits of the colour bar when another map is shown"),
+    ]
+    return out
+
+
+def _window(c: Controller) -> list[Command]:
+    menu = "&Window"
+    docks = (("subjects", "Subjects and training"), ("encoding", "Encoding"), ("attribution", "Attribution"),
+             ("decoding", "Decoding"), ("stimuli", "Stimuli"), ("jobs", "Jobs"))
+    out = [Command(f"window.{name}", words, partial(c.window.show_dock, name), f"Ctrl+{k}", menu, "docks")
+           for k, (name, words) in enumerate(docks, start=1)]
+    return [*out,
+            Command("window.side_docks", "Hide or show all docks", c.toggle_docks, "Ctrl+0", menu, "docks2",
+                    hint="Leave only the brain"),
+            Command("window.theme", "Dark or light theme", c.toggle_theme, "Ctrl+T", menu, "theme", icon="theme"),
+            Command("window.keys", "Shortcuts", c.show_keys, "?", "&Help", "help", icon="help"),
+            Command("window.log", "Where is the log?", c.show_log_place, "", "&Help", "help")]

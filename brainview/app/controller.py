@@ -1,0 +1,239 @@
+"""What commands do in the window: choosers, dialogs, saving; everything long is a coroutine of the session."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtWidgets import QApplication, QFileDialog
+
+from brainview.app import theme
+from brainview.app.actions import MOUSE, ShortcutSheet
+from brainview.app.errors import Reporter
+from brainview.app.export_dialog import ExportDialog
+from brainview.app.window import MainWindow
+from brainview.core.paths import cache_dir
+from brainview.state.app import GROUP, AppState, Source
+from brainview.state.commands import Commands
+from brainview.state.project import SUFFIX
+from brainview.state.regions import SELECTION
+from brainview.state.session import Session
+from brainview.state.showing import Shower
+from brainview.state.training import new_run_path, runs_dir
+from brainview.state.undo import UndoStack
+from brainview.state.view import ViewState
+
+log = logging.getLogger("brainview")
+MAPS = "Maps (*.nii *.nii.gz *.gii *.mgh *.mgz *.annot *.curv *.sulc *.thickness *.area *.label *.npy);;All files (*)"
+
+
+def log_path() -> Path:
+    """Return where the window writes its log."""
+    return cache_dir() / "brainview.log"
+
+
+class Controller:
+    """Holds the parts of one window together.
+
+    Parameters
+    ----------
+    engine : Engine
+        Or what behaves like it.
+    window : MainWindow
+    app, view : AppState, ViewState
+    """
+
+    def __init__(self, engine: Any, window: MainWindow, app: AppState | None = None,
+                 view: ViewState | None = None) -> None:
+        self.engine, self.window = engine, window
+        self.app, self.view = app or AppState(), view or ViewState()
+        self.undo = UndoStack()
+        self.session = Session(engine, self.app, self.view, self.undo)
+        self.shower = Shower(self.session)
+        self.reporter = Reporter(window.notices)
+        self.commands: Commands | None = None
+        self.folder = str(Path.home())
+
+    def start(self, work: Any) -> Any:
+        """Run a coroutine; failures are shown."""
+        return self.reporter.start(work)
+
+    def open(self, path: str) -> None:
+        """Open whatever a path leads to."""
+        self.folder = str(Path(path).parent)
+        self.start(self.session.open_path(path))
+
+    # -- choosers ------------------------------------------------------------------------------------------------
+
+    def _folder(self, title: str, start: str | None = None) -> str:
+        path = QFileDialog.getExistingDirectory(self.window, title, start or self.folder)
+        if path:
+            self.folder = str(Path(path).parent)
+        return path
+
+    def choose_dataset(self) -> None:
+        """Ask for a folder and open it."""
+        path = self._folder("Open data set")
+        if path:
+            self.start(self.session.open_path(path))
+
+    def choose_run(self) -> None:
+        """Ask for a run folder and open it."""
+        path = self._folder("Open trained model", str(runs_dir()))
+        if path:
+            self.start(self.session.open_run(path))
+
+    def choose_map(self) -> None:
+        """Ask for a map file and draw it."""
+        path, _ = QFileDialog.getOpenFileName(self.window, "Open map", self.folder, MAPS)
+        if path:
+            self.open(path)
+
+    def choose_project(self) -> None:
+        """Ask for a project file and open it."""
+        path, _ = QFileDialog.getOpenFileName(self.window, "Open project", self.folder, f"Projects (*{SUFFIX})")
+        if path:
+            self.open(path)
+
+    def save_project(self) -> None:
+        """Write the project where it was, or ask."""
+        if not self.app.project:
+            self.save_project_as()
+            return
+        self.reporter.tell(f"Saved {Path(self.session.save_project(self.app.project)).name}", "done")
+
+    def save_project_as(self) -> None:
+        """Ask for a name and write the project."""
+        path, _ = QFileDialog.getSaveFileName(self.window, "Save project", str(Path(self.folder) / f"study{SUFFIX}"),
+                                              f"Projects (*{SUFFIX})")
+        if path:
+            self.reporter.tell(f"Saved {Path(self.session.save_project(path)).name}", "done")
+
+    # -- export --------------------------------------------------------------------------------------------------
+
+    def export(self, page: int = 0) -> ExportDialog:
+        """Open the export dialog on the picture (0) or the map (1) page."""
+        viewer = self.window.viewer
+        size = (viewer.width() * 2, viewer.height() * 2) if viewer is not None else (1600, 1200)
+        dialog = ExportDialog(self.window, self.shower.original or self.view.map, size, self.folder, page)
+        dialog.picture.connect(self.export_picture)
+        dialog.map.connect(lambda path, settings: self.start(self.export_map(path, settings)))
+        dialog.open()
+        return dialog
+
+    def export_picture(self, path: str, settings: dict[str, Any]) -> None:
+        """Write the picture of what is on screen."""
+        def write() -> str:
+            more = {"background": "white"} if settings["white"] else {}
+            return str(self.window.viewer.snapshot(path, size=settings["size"], transparent=settings["transparent"],
+                                                   dpi=settings["dpi"] or 150.0, **more))
+
+        if self.reporter.guarded(write) is not None:
+            self._written(path)
+
+    async def export_map(self, path: str, settings: dict[str, Any]) -> None:
+        """Write the numbers of what is drawn."""
+        brain_map = self.shower.original or self.view.map
+        if brain_map is None:
+            return
+        self._written(await self.session.export_map(brain_map, path, settings["format"], settings["space"]))
+
+    def _written(self, path: str) -> None:
+        self.folder = str(Path(path).parent)
+        self.reporter.tell(f"Wrote {Path(path).name} to {Path(path).parent}", "done")
+
+    # -- training ------------------------------------------------------------------------------------------------
+
+    async def train(self, form: dict[str, Any]) -> None:
+        """Train what the form says; the result opens by itself."""
+        if self.app.dataset is None:
+            return
+        run = new_run_path(self.app.dataset.name, form["system"], form["features"])
+        self.window.show_dock("jobs")
+        path = await self.session.train(form["system"], str(run), subjects=form["subjects"],
+                                        features=form["features"], options=form["options"])
+        self.window.show_dock("encoding")
+        self.window.show_dock("stimuli")
+        self.reporter.tell(f"Trained {Path(path).name}", "done")
+
+    # -- choosing ------------------------------------------------------------------------------------------------
+
+    def choose_subject(self, subject: str) -> None:
+        """Open a subject; what is drawn follows to the same map of that subject where there is one."""
+        source, run = self.app.source, self.app.run
+        if source.kind == "metric" and run is not None and subject in run.subjects:
+            self.app.source = Source("metric", brain=subject, metric=source.metric)
+            self.start(self.session.open_subject(subject, show=False))
+        else:
+            self.start(self.session.open_subject(subject))
+
+    def choose_map_of_run(self, brain: str, metric: str) -> None:
+        """Draw a metric of a subject or the group."""
+        self.app.source = Source("metric", brain=brain, metric=metric)
+        if brain != GROUP and self.app.dataset is not None and brain in self.app.dataset.subjects \
+                and (self.app.subject is None or self.app.subject.id != brain):
+            self.start(self.session.open_subject(brain, show=False))
+
+    def show_response(self, stimulus: int, kind: str = "measured") -> None:
+        """Draw the response to a stimulus."""
+        with self.undo.together("Show response"):
+            self.app.stimulus = stimulus
+            self.app.source = Source(kind, brain=self.session.brain_subject(), stimulus=stimulus)  # type: ignore[arg-type]
+
+    def show_ceiling(self) -> None:
+        """Draw the noise ceiling of the open subject."""
+        if self.app.subject is not None:
+            self.app.source = Source("ceiling", brain=self.app.subject.id)
+
+    def clear_regions(self) -> None:
+        """Select no region."""
+        self.app.rois = ()
+
+    # -- looks ---------------------------------------------------------------------------------------------------
+
+    def has_outlines(self) -> bool:
+        """Tell whether borders of regions are drawn, the selected ones aside."""
+        return any(name != SELECTION for name in self.view.outlines)
+
+    def toggle_outlines(self) -> None:
+        """Show the borders of every class of regions, or none."""
+        subject = self.app.subject
+        selected = tuple(n for n in self.view.outlines if n == SELECTION)
+        self.view.outlines = selected if self.has_outlines() or subject is None else (*subject.rois, *selected)
+
+    def reset_camera(self) -> None:
+        """Go back to the standard cameras."""
+        if self.window.viewer is not None:
+            self.window.viewer.reset_view()
+
+    def toggle_theme(self) -> None:
+        """Go from dark to light and back."""
+        self.app.theme = "light" if self.app.theme == "dark" else "dark"
+
+    def apply_theme(self) -> None:
+        """Give the program the theme of the state."""
+        program = QApplication.instance()
+        if isinstance(program, QApplication):
+            theme.apply(program, self.app.theme)
+        with self.undo.paused():
+            self.view.background = "light" if self.app.theme == "light" else "dark"
+
+    def toggle_docks(self) -> None:
+        """Hide all docks, or show them again."""
+        docks = list(self.window.docks.values())
+        hide = any(d.isVisible() for d in docks)
+        for dock in docks:
+            dock.setVisible(not hide)
+
+    def show_keys(self) -> ShortcutSheet | None:
+        """Open the sheet of shortcuts."""
+        if self.commands is None:
+            return None
+        sheet = ShortcutSheet(self.window, self.commands, MOUSE)
+        sheet.open()
+        return sheet
+
+    def show_log_place(self) -> None:
+        """Say where the log is."""
+        self.reporter.tell(f"The log is {log_path()}")

@@ -1,0 +1,381 @@
+"""The one place where state meets widgets.
+
+::
+
+    widget signal  ->  AppState / ViewState field  ->  psygnal event  ->  method here  ->  widget.show_...()
+    button         ->  Controller / Session coroutine -> engine job -> AppState field -> (as above)
+
+Widgets never hear each other. A burst of events refreshes each part once, at the end of the event-loop turn.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QTimer
+
+from brainview.app.controller import Controller
+from brainview.app.theme import color
+from brainview.core.names import shown
+from brainview.maps.display import Pick
+from brainview.maps.rois import RoiClass
+from brainview.state.app import GROUP, UNDOABLE, RoiKey, Source
+from brainview.state.journal import Journal
+from brainview.state.regions import SELECTION, region_names, regions_at, selection_class
+from brainview.state.roi_table import ranked_stimuli
+from brainview.state.showing import TO_SURFACE
+from brainview.state.stimuli import Thumbs
+from brainview.state.training import list_runs
+
+log = logging.getLogger("brainview")
+VIEW_UNDOABLE = {"surface": "Surface", "hemispheres": "Hemispheres", "layout": "Layout", "view": "View",
+                 "rule": "Colours", "outlines": "Outlines", "show_names": "Region names", "lock_limits": "Lock limits",
+                 "volume": "Volume display", "slices": "Slices", "radiological": "Display side"}
+
+
+class Once:
+    """Calls a function once per event-loop turn, however often it is asked."""
+
+    def __init__(self, owner: Any, function: Callable[[], None]) -> None:
+        self._timer = QTimer(owner)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(0)
+        self._timer.timeout.connect(function)
+
+    def __call__(self, *_: Any) -> None:
+        if not self._timer.isActive():
+            self._timer.start()
+
+
+class Wiring:
+    """Connects one controller with its window.
+
+    Parameters
+    ----------
+    controller : Controller
+    journal : Journal, optional
+        Told of every change.
+    """
+
+    def __init__(self, controller: Controller, journal: Journal | None = None) -> None:
+        self.c, self.journal = controller, journal
+        self.app, self.view, self.window = controller.app, controller.view, controller.window
+        self.thumbs: Thumbs | None = None
+        self._chosen = ("", "")  # brain and metric of the bars while a response is drawn
+        self._best = True
+        owner = self.window
+        self.refresh_strip = Once(owner, self._show_strip)
+        self.refresh_encoding = Once(owner, self._show_encoding)
+        self.refresh_scatter = Once(owner, self._show_scatter)
+        self.refresh_rois = Once(owner, self._show_rois)
+        self.refresh_header = Once(owner, self._show_header)
+        self.refresh_needs = Once(owner, self._show_needs)
+        self.refresh_jobs = Once(owner, self._show_jobs)
+        controller.undo.watch(self.app, UNDOABLE)
+        controller.undo.watch(self.view, VIEW_UNDOABLE)
+        self._listen_state()
+        self._listen_widgets()
+        self._on_dataset(None, None)
+        self._on_run(None, None)
+        self.refresh_needs()
+
+    # -- connections ---------------------------------------------------------------------------------------------
+
+    def _listen_state(self) -> None:
+        events = self.app.events
+        on: dict[str, tuple[Callable[..., Any], ...]] = {
+            "dataset": (self._on_dataset, self.refresh_header, self.refresh_needs),
+            "subject": (self._on_subject, self.refresh_strip, self.refresh_rois, self.refresh_header),
+            "run": (self._on_run, self.refresh_strip, self.refresh_needs),
+            "source": (self._on_source, self.refresh_encoding, self.refresh_scatter, self.refresh_header),
+            "prediction": (self._on_prediction,),
+            "stimulus": (self._on_stimulus, self.refresh_needs),
+            "split": (self.refresh_strip,), "strip_filter": (self.refresh_strip,), "strip_order": (self.refresh_strip,),
+            "rois": (self.refresh_rois, self.refresh_scatter, self._mark_bars),
+            "roi_hemisphere": (self.refresh_encoding,), "roi_sort": (self.refresh_encoding,),
+            "roi_filter": (self.refresh_encoding,),
+            "theme": (self._on_theme,), "project": (self.refresh_header,),
+        }
+        for name, listeners in on.items():
+            for listener in listeners:
+                getattr(events, name).connect(listener, check_nargs=False)
+        self.view.events.picked.connect(self._on_reading, check_nargs=False)
+        self.view.events.map.connect(self._on_map, check_nargs=False)
+        if self.journal is not None:
+            for name in (*on, *VIEW_UNDOABLE):
+                group = events if name in on else self.view.events
+                getattr(group, name).connect(self._touch, check_nargs=False)
+
+    def _touch(self, *_: Any) -> None:
+        if self.journal is not None:
+            self.journal.touch()
+
+    def _listen_widgets(self) -> None:
+        c, w = self.c, self.window
+        w.dropped.connect(self._on_drop)
+        s = w.subjects
+        s.open_wanted.connect(c.choose_dataset)
+        s.phantom_wanted.connect(lambda: c.start(c.session.open_phantom()))
+        s.run_wanted.connect(c.choose_run)
+        s.subject_chosen.connect(c.choose_subject)
+        s.run_chosen.connect(lambda path: c.start(c.session.open_run(path)))
+        s.ceiling_wanted.connect(c.show_ceiling)
+        s.form.train.connect(lambda form: c.start(c.train(form)))
+        e = w.encoding
+        e.run_wanted.connect(c.choose_run)
+        e.train_wanted.connect(lambda: w.show_dock("subjects"))
+        e.map_chosen.connect(c.choose_map_of_run)
+        e.setting_changed.connect(lambda name, value: setattr(self.app, name, value))
+        e.regions_selected.connect(lambda keys: setattr(self.app, "rois", tuple(keys)))
+        e.predictions.order_chosen.connect(self._on_order)
+        e.predictions.stimulus_chosen.connect(c.show_response)
+        e.predictions.kind_chosen.connect(lambda kind: c.show_response(self._predicted_stimulus(), kind))
+        e.predictions.needed.connect(self._fetch)
+        for panel in (w.attribution, w.decoding):
+            panel.run_wanted.connect(c.choose_run)
+        strip = w.strip
+        strip.chosen.connect(self._on_strip)
+        strip.opened.connect(c.show_response)
+        strip.split_chosen.connect(lambda value: setattr(self.app, "split", value))
+        strip.order_chosen.connect(lambda value: setattr(self.app, "strip_order", value))
+        strip.words_typed.connect(self._on_words)
+        strip.needed.connect(self._fetch)
+        w.jobs.retry.connect(lambda job: c.start(c.session.retry(job)))
+        w.jobs.changed.connect(self.refresh_jobs)
+        c.engine.job_added.connect(w.jobs.add)
+        c.session.phantom_grown.connect(self._on_grown)
+
+    def _on_grown(self, path: str) -> None:
+        self.c.reporter.tell("The whole built-in phantom is ready: four subjects, 1,000 stimuli.", "done",
+                             [("Open it", lambda: self.c.open(path))])
+
+    def attach_viewer(self, viewer: Any) -> None:
+        """Take the viewer in when it is ready."""
+        self.window.set_viewer(viewer)
+        viewer.hovered.connect(self._on_hover)
+        viewer.picked.connect(self._on_pick)
+        viewer.surface_needed.connect(lambda volume: self.c.start(self._put_on_surface(viewer, volume)))
+        viewer.notice.connect(log.info)
+        self.window.show_viewer(True)
+        self._show_rois()
+        self.refresh_jobs()
+
+    async def _put_on_surface(self, viewer: Any, volume: Any) -> None:
+        viewer.set_surface_map(volume, await self.c.session.ask(
+            TO_SURFACE, f"Put {volume.name} on the cortex", map=volume, mesh="fsaverage5"))
+
+    # -- data set, subject, run ----------------------------------------------------------------------------------
+
+    def _on_dataset(self, new: Any, old: Any) -> None:
+        self.window.subjects.show_dataset(new)
+        self.window.subjects.show_runs(list_runs(), self.app.run.path if self.app.run else "")
+        if new is None or old is None or new.path != old.path:
+            self.thumbs = None if new is None else Thumbs(self.c.session.ask, new.path)
+            for model in (self.window.strip.model, self.window.encoding.predictions.model):
+                model.set_thumbs(self.thumbs)
+        self.refresh_strip()
+
+    def _on_subject(self, new: Any, old: Any) -> None:
+        self.window.subjects.show_subject(new)
+        self.window.strip.show_splits(list(new.splits) if new is not None else [], self.app.split)
+
+    def _on_run(self, new: Any, old: Any) -> None:
+        self.window.encoding.show_run(new)
+        self.window.subjects.show_runs(list_runs(), new.path if new is not None else "")
+        self._chosen = ("", "")
+        if new is not None:
+            brain = self.app.subject.id if self.app.subject and self.app.subject.id in new.subjects \
+                else new.subjects[0]
+            self._chosen = (brain, new.first_metric(brain))
+            self.window.show_dock("encoding")
+        self.refresh_encoding()
+        self.refresh_scatter()
+
+    def _on_source(self, new: Source, old: Source) -> None:
+        if new.kind == "metric":
+            self._chosen = (new.brain, new.metric)
+        self.c.start(self.c.shower.show(new))
+
+    def _on_map(self, new: Any, old: Any) -> None:
+        self._on_reading(self.view.picked, None)
+        self.refresh_header()
+
+    def _show_header(self) -> None:
+        app, drawn = self.app, self.view.map
+        parts = [app.dataset.name if app.dataset else ""]
+        if drawn is not None:
+            brain = "group" if app.source.brain == GROUP else app.source.brain
+            name = drawn.name if app.source.kind != "file" else f"{drawn.name} · {drawn.space.name}"
+            parts += [brain, name]
+            if app.source.stimulus >= 0:
+                parts.append(f"stimulus {app.source.stimulus}")
+        self.window.header.where.show_text("  ›  ".join(p for p in parts if p))
+        name = app.project.rsplit("/", 1)[-1] if app.project else (app.dataset.name if app.dataset else "")
+        self.window.setWindowTitle(f"{shown(name)} — BrainView" if name else "BrainView")
+
+    def _show_needs(self) -> None:
+        self.window.attribution.show_state(self.app)
+        self.window.decoding.show_state(self.app)
+
+    # -- encoding panel ------------------------------------------------------------------------------------------
+
+    def _show_encoding(self) -> None:
+        run, (brain, metric) = self.app.run, self._chosen
+        if run is None or brain not in run.brains:
+            return
+        panel, app = self.window.encoding, self.app
+        panel.chooser.mark(run, brain, metric)
+        panel.bars.show_bars(run, brain, metric, hemisphere=app.roi_hemisphere, sort=app.roi_sort,
+                             words=app.roi_filter, chosen=app.rois)
+        ranking = ranked_stimuli(run, brain, best=self._best, count=panel.predictions.COUNT)
+        panel.predictions.show_ranking(ranking, app.stimulus)
+        panel.predictions.card.which.show_value(app.source.kind)
+
+    def _show_scatter(self) -> None:
+        run, (brain, _) = self.app.run, self._chosen
+        if run is not None and brain in run.brains:
+            self.window.encoding.show_scatter(run, brain, self._marked())
+
+    def _marked(self) -> np.ndarray | None:
+        subject = self.app.subject
+        if subject is None or not self.app.rois:
+            return None
+        chosen = selection_class(subject.rois, subject.space, self.app.rois, (1, 1, 1, 1))
+        return None if chosen is None else chosen.labels > 0
+
+    def _mark_bars(self, *_: Any) -> None:
+        self.window.encoding.bars.list.mark(self.app.rois)
+
+    def _on_order(self, value: str) -> None:
+        self._best = value == "best"
+        self.refresh_encoding()
+
+    def _on_prediction(self, new: Any, old: Any) -> None:
+        self.window.encoding.predictions.show_prediction(new)
+        self.refresh_encoding()
+
+    def _predicted_stimulus(self) -> int:
+        return self.app.prediction.stimulus if self.app.prediction else self.app.stimulus
+
+    # -- film strip ----------------------------------------------------------------------------------------------
+
+    def _scores(self) -> dict[int, float]:
+        run, brain = self.app.run, self.c.session.brain_subject()
+        if run is None:
+            return {}
+        rows = run.stimuli.get(brain, ())
+        return {int(e["stimulus"]): float(e["R2"]) for e in rows
+                if e.get("R2") is not None and math.isfinite(float(e["R2"]))}
+
+    def _show_strip(self) -> None:
+        app, subject = self.app, self.app.subject
+        if subject is None:
+            self.window.strip.show_stimuli([], {}, total=0, current=-1)
+            return
+        every = [int(i) for i in subject.splits.get(app.split, subject.stimuli)]
+        ids, scores = every, self._scores()
+        if app.strip_order != "id" and scores:
+            sign = -1 if app.strip_order == "best" else 1
+            ids = sorted((i for i in ids if i in scores), key=lambda i: sign * scores[i])
+        needles = app.strip_filter.lower().split()
+        if needles and self.thumbs is not None:
+            self._fetch(every)
+            found = {i: t.words for i in ids if (t := self.thumbs.get(i)) is not None}
+            ids = [i for i in ids if all(n in found.get(i, str(i)) for n in needles)]
+        self.window.strip.show_choices(app.strip_order, app.strip_filter)
+        self.window.strip.show_stimuli(ids, scores, total=len(every), current=app.stimulus)
+
+    def _fetch(self, ids: list[int]) -> None:
+        if self.thumbs is not None and self.thumbs.missing(ids):
+            self.c.start(self._fetch_and_show(self.thumbs, ids))
+
+    async def _fetch_and_show(self, thumbs: Thumbs, ids: list[int]) -> None:
+        await thumbs.fetch(ids)
+        if self.app.strip_filter:
+            self.refresh_strip()
+
+    def _on_words(self, words: str) -> None:
+        self.app.strip_filter = words
+
+    def _on_strip(self, stimulus: int) -> None:
+        if self.app.source.kind in ("measured", "predicted", "difference"):
+            self.c.show_response(stimulus, self.app.source.kind)
+        else:
+            self.app.stimulus = stimulus
+
+    def _on_stimulus(self, new: int, old: int) -> None:
+        self.window.strip.mark(new)
+        self.refresh_encoding()
+        brain = self.c.session.brain_subject()
+        drawn = self.app.source.kind in ("measured", "predicted", "difference")
+        if new >= 0 and not drawn and self.app.run is not None and new in self._scores():
+            self.c.start(self.c.session.predict(brain, new))
+
+    # -- regions and places --------------------------------------------------------------------------------------
+
+    def _show_rois(self) -> None:
+        viewer, subject = self.window.viewer, self.app.subject
+        if viewer is None:
+            return
+        classes: dict[str, RoiClass] = dict(subject.rois) if subject is not None else {}
+        tint = color("right")
+        rgba = (tint.redF(), tint.greenF(), tint.blueF(), 1.0)
+        chosen = None if subject is None else selection_class(subject.rois, subject.space, self.app.rois, rgba)
+        if chosen is not None:
+            classes[SELECTION] = chosen
+        viewer.set_rois(classes)
+        others = tuple(n for n in self.view.outlines if n != SELECTION and n in classes)
+        with self.c.undo.paused():
+            self.view.outlines = (*others, SELECTION) if chosen is not None else others
+
+    def _regions(self, pick: Pick) -> tuple[RoiKey, ...]:
+        subject, drawn = self.app.subject, self.view.map
+        if subject is None or drawn is None or subject.space.root != drawn.space.root:
+            return ()
+        return regions_at(subject.rois, subject.space, pick.root_index)
+
+    def _on_pick(self, pick: Pick | None) -> None:
+        if pick is None:
+            return
+        self.app.rois = self._regions(pick)
+
+    def _on_hover(self, pick: Pick | None) -> None:
+        self._on_reading(pick if pick is not None else self.view.picked, None)
+
+    def _on_reading(self, pick: Pick | None, old: Any) -> None:
+        drawn, subject = self.view.map, self.app.subject
+        value = math.nan if pick is None else pick.value
+        names: list[str] = []
+        if pick is not None and subject is not None and drawn is not None \
+                and subject.space.root == drawn.space.root:
+            names = region_names(subject.rois, subject.space, pick.root_index)
+        self.window.status.show_reading(pick, drawn, value, names)
+
+    # -- the rest ------------------------------------------------------------------------------------------------
+
+    def _on_theme(self, new: str, old: str) -> None:
+        self.c.apply_theme()
+        self.window.retheme()
+        self.refresh_needs()
+        self._show_rois()
+
+    def _on_drop(self, paths: list[str]) -> None:
+        for path in paths[:8]:
+            self.c.open(path)
+
+    def _show_jobs(self) -> None:
+        jobs = self.window.jobs
+        leading = jobs.leading()
+        self.window.status.show_job(leading, jobs.active())
+        if self.view.map is None:
+            share = leading.done / leading.total if leading is not None and leading.total else None
+            words = "Open a data set, or drop a map file here." if leading is None else \
+                f"{leading.title}…\n{shown(leading.text)}"
+            self.window.start_page.show_progress(words, share if leading is not None else None)
+            if self.window.viewer is not None and hasattr(self.window.viewer, "hint"):
+                percent = f" {100 * share:.0f} %" if share else ""
+                self.window.viewer.hint.setText(words.replace("\n", "  ") + percent)
