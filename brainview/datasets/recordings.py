@@ -191,7 +191,7 @@ class VolumeFiles:
             check_allocation((grid.size,), header.dtype, where=path)
             for frame in frames(path, header.offset, grid.size * header.dtype.itemsize, count):
                 data = np.frombuffer(frame, header.dtype)[positions]
-                out[row] = data if header.scale is None else data.astype(np.float32) * np.float32(header.scale)
+                out[row] = data if header.scale is None else data * header.scale + header.inter
                 row += 1
                 if row % 16 == 0:
                     context.report(row, self.trials, f"indexing {path.name}")

@@ -112,13 +112,15 @@ def _on_mni_1mm(files: dict[str, Path]) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Header:
-    """What a beta file says of itself: shape with the trials last, stored type, factor, place of the first value."""
+    """What a beta file says of itself: shape with the trials last, stored type, affine, factor, place of the first
+    value, and what is added after the factor."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
     affine: np.ndarray
     scale: float | None
     offset: int
+    inter: float = 0.0
 
     @property
     def nsd_scale(self) -> float:
@@ -139,18 +141,15 @@ def read_header(path: Path) -> Header:
         header = image.header
         shape = tuple(int(n) for n in image.shape)
         dtype = np.dtype(header.get_data_dtype())
-        slope, inter = header.get_slope_inter()
-        proxy = image.dataobj
-        offset = int(proxy.offset)
+        proxy = image.dataobj  # the header itself forgets its scaling when it is loaded
+        slope, inter, offset = float(proxy.slope), float(proxy.inter), int(proxy.offset)
     except (OSError, ValueError, EOFError, AttributeError, KeyError, OverflowError,
             nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError) as err:
         raise FormatError(f"has no readable header: {shown(err, limit=120)}", where=path) from err
     if dtype.kind not in "iuf":
         raise FormatError(f"holds {dtype}, real numbers were expected", where=path)
-    if inter:
-        raise FormatError(f"has an intercept of {inter} in its header, which betas do not have", where=path)
-    own = float(slope) if slope is not None and np.isfinite(slope) and slope not in (0.0, 1.0) else None
-    return Header(shape, dtype, np.asarray(image.affine, float), own, offset)
+    plain = slope == 1.0 and inter == 0.0
+    return Header(shape, dtype, np.asarray(image.affine, float), None if plain else slope, offset, inter)
 
 
 def _mgh_header(path: Path) -> Header:

@@ -158,6 +158,8 @@ def volume_responses(path: Path, positions: np.ndarray, valid: list[Path], shape
         integer = hdf5.stored == np.int16
         return CachedResponses(hdf5, 1 / 300 if integer else 1.0, mask, zero_is_nothing=integer)  # type: ignore[arg-type]
     header = read_header(path)
+    if header.inter:
+        raise FormatError(f"has an intercept of {header.inter} in its header, which NSD's betas do not have", where=path)
     if header.shape[:3] != shape:
         raise MismatchError(f"has shape {header.shape[:3]}, the first session {shape}", where=path)
     source = FrameSource(path, positions.size, positions)
