@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QContextMenuEvent, QFont, QFontInfo, QFontMetricsF, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import (
+    QColor,
+    QContextMenuEvent,
+    QFont,
+    QFontInfo,
+    QFontMetricsF,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+)
 from PySide6.QtWidgets import QMenu, QSizePolicy, QWidget
 
-from brainview.app.image_widget import to_image
+from brainview.app.pixels import to_image
 from brainview.core.names import shown
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.display import DEFAULT_COLORMAPS, ColorRule, auto_limits, threshold_percentile, threshold_value
@@ -105,7 +115,8 @@ class ColorBar(QWidget):
             painter.drawLine(QPointF(x, span.bottom()), QPointF(x, span.bottom() + 3))
             width = metrics.horizontalAdvance(text)
             painter.setPen(ink)
-            painter.drawText(QPointF(min(max(x - width / 2, span.left()), span.right() - width), span.bottom() + 15), text)
+            left = min(max(x - width / 2, span.left()), span.right() - width)
+            painter.drawText(QPointF(left, span.bottom() + 15), text)
         painter.setPen(QPen(ink, 2))
         for mark in self._bar.marks:
             x = span.left() + mark * span.width()
@@ -132,6 +143,10 @@ class ColorBar(QWidget):
         share = min(1.0, max(0.0, (x - span.left()) / max(1.0, span.width())))
         return low + share * (high - low)
 
+    def _ask(self, rule: ColorRule) -> None:
+        self._rule = rule  # what is asked next builds on it, even before the state has told us
+        self.rule_changed.emit(rule)
+
     def _drag(self, event: QMouseEvent) -> None:
         if self._map is None or self._rule.labels or not event.buttons() & Qt.MouseButton.LeftButton:
             return
@@ -143,7 +158,7 @@ class ColorBar(QWidget):
         if self._rule.threshold_unit == "percentile":
             share = threshold_percentile(rule, self._map.values)
             rule = self._rule.having(threshold=float(f"{share:.3g}"))
-        self.rule_changed.emit(rule)
+        self._ask(rule)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Set the threshold."""
@@ -155,7 +170,7 @@ class ColorBar(QWidget):
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """Take the threshold away."""
-        self.rule_changed.emit(self._rule.having(threshold=0.0))
+        self._ask(self._rule.having(threshold=0.0))
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         """Offer colour maps, limits and the manner of thresholding."""
@@ -200,4 +215,4 @@ class ColorBar(QWidget):
         if checked is not None:
             action.setCheckable(True)
             action.setChecked(checked)
-        action.triggered.connect(lambda *_: self.rule_changed.emit(rule))
+        action.triggered.connect(lambda *_: self._ask(rule))

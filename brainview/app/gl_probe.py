@@ -41,7 +41,8 @@ class Probe(QObject):
         self._answer: Callable[[Graphics], None] | None = answer
         platform = QGuiApplication.platformName()
         if platform in ("offscreen", "minimal", "vnc", "linuxfb"):
-            QTimer.singleShot(0, self, lambda: self._tell(Graphics(False, "", f"the {platform} platform has no OpenGL")))
+            unable = Graphics(False, "", f"the {platform} platform has no OpenGL")
+            QTimer.singleShot(0, self, lambda: self._tell(unable))
             return
         self._child = QProcess(self)
         environment = QProcessEnvironment.systemEnvironment()

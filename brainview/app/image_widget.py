@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 from PySide6.QtGui import QImage, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from brainview.app.pixels import to_image
 from brainview.app.pointer import Pointer
 from brainview.scene.image_canvas import ImageCanvas
 
@@ -42,10 +42,3 @@ class ImageWidget(QWidget):
         ratio = self.devicePixelRatioF()
         self.canvas.resize(round(self.width() * ratio), round(self.height() * ratio))
         self._changed()
-
-
-def to_image(pixels: np.ndarray) -> QImage:
-    """Return a QImage with its own memory of (height, width, 3) uint8 pixels."""
-    pixels = np.ascontiguousarray(pixels)
-    height, width = pixels.shape[:2]
-    return QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()

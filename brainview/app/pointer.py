@@ -3,12 +3,16 @@ a click without a drag picks, moving without a button reads out."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QEvent, QObject, QPointF, Qt, Signal
 from PySide6.QtGui import QMouseEvent, QWheelEvent
 from PySide6.QtWidgets import QWidget
 
 from brainview.maps.display import Pick
-from brainview.scene.canvas import SceneCanvas
+
+if TYPE_CHECKING:  # the window is on screen before VTK is imported
+    from brainview.scene.canvas import SceneCanvas
 
 #: A press that moves less than this many pixels is a click.
 DRAG = 4

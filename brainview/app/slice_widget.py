@@ -10,7 +10,7 @@ from PySide6.QtCore import QEvent, QPointF, Qt, Signal
 from PySide6.QtGui import QImage, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from brainview.app.image_widget import to_image
+from brainview.app.pixels import to_image
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.display import ColorRule, Pick
 from brainview.maps.rois import RoiClass
@@ -35,7 +35,7 @@ class SliceWidget(QWidget):
         super().__init__(parent)
         self.scene: SliceScene | None = None
         self.mode = "ortho"
-        self.cursor: tuple[float, float, float] = (0.0, 0.0, 0.0)
+        self.place: tuple[float, float, float] = (0.0, 0.0, 0.0)
         self._background = "dark"
         self._image: QImage | None = None
         self.setMouseTracking(True)
@@ -57,12 +57,12 @@ class SliceWidget(QWidget):
                                underlay=template_underlay(root))  # type: ignore[arg-type]
             self.scene, self._background = scene, background
             if fresh:
-                self.cursor = scene.best()
+                self.place = scene.best()
         scene.set_rule(rule)
         scene.set_outlines(outlines)
         self.mode = mode
         if cursor is not None:
-            self.cursor = cursor
+            self.place = cursor
         self.refresh()
 
     def refresh(self) -> None:
@@ -77,7 +77,7 @@ class SliceWidget(QWidget):
         look = BACKGROUNDS[self._background]
         image = Image.new("RGB", size, look.paper)
         if self.scene is not None:
-            figure.draw_slices(image, self.scene, look, self.mode, self.cursor, ratio)
+            figure.draw_slices(image, self.scene, look, self.mode, self.place, ratio)
         return np.asarray(image)
 
     def place_at(self, place: QPointF) -> tuple[str, tuple[float, float, float]] | None:
@@ -87,7 +87,7 @@ class SliceWidget(QWidget):
             return None
         size = (round(self.width() * ratio), round(self.height() * ratio))
         if self.mode == "ortho":
-            index = scene.index_of(self.cursor)
+            index = scene.index_of(self.place)
             boxes = [(plane, index[PLANES[plane][0]], box)
                      for plane, box in figure.ortho_boxes(scene, size, round(10 * ratio)).items()]
         else:
@@ -136,7 +136,7 @@ class SliceWidget(QWidget):
         if found is None or self.scene is None or self.mode != "ortho":
             return
         axis = PLANES[found[0]][0]
-        voxel = list(self.scene.index_of(self.cursor))
+        voxel = list(self.scene.index_of(self.place))
         voxel[axis] = int(np.clip(voxel[axis] + (1 if event.angleDelta().y() > 0 else -1), 0,
                                   self.scene.shape[axis] - 1))
         self.picked.emit(self.scene.pick(self.scene.world(voxel)))

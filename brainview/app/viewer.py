@@ -33,7 +33,7 @@ EMPTY = ("No map yet", "Open a data set, or drop a map file (NIfTI, GIFTI, CIFTI
 
 
 def prepare_surface_format() -> None:
-    """Set the OpenGL format that pyvistaqt needs; call it before the first window is made (Wayland is black otherwise)."""
+    """Set the OpenGL format that pyvistaqt needs, before the first window is made (Wayland is black otherwise)."""
     wanted = QSurfaceFormat()
     wanted.setRenderableType(QSurfaceFormat.RenderableType.OpenGL)
     wanted.setProfile(QSurfaceFormat.OpenGLContextProfile.CoreProfile)
@@ -93,7 +93,7 @@ class Viewer(QWidget):
     ----------
     view : ViewState
     canvas : str
-        ``qt`` (OpenGL widget), ``image`` (off screen, shown as a picture), ``auto`` (asks the driver in a child process).
+        ``qt`` (OpenGL widget), ``image`` (off screen, shown as a picture), ``auto`` (asks the driver in a child).
     parent : QWidget, optional
 
     Signals
@@ -276,11 +276,12 @@ class Viewer(QWidget):
                 self._asked = view.map
                 self.surface_needed.emit(view.map)
             if self.drawn_map() is None:
-                self._say("Putting the volume on the surface…", f"{view.map.name}: its voxels are sampled at the cortex.")
+                self._say("Putting the volume on the surface…",
+                          f"{view.map.name}: its voxels are sampled at the cortex.")
                 return
             brain_map = self.drawn_map()
         if self.canvas is None:
-            self._say("Starting the brain view…" if self.isVisible() else EMPTY[0], "" if self.isVisible() else EMPTY[1])
+            self._say(*(("Starting the brain view…", "") if self.isVisible() else EMPTY))
             return
         from brainview.scene.hemisphere import surface_of
 
@@ -362,7 +363,8 @@ class Viewer(QWidget):
         for widget in (self.colors, self.hint):
             palette = widget.palette()
             palette.setColor(QPalette.ColorRole.Window, QColor(*look.paper))
-            palette.setColor(QPalette.ColorRole.WindowText, QColor(*(look.ink if widget is self.colors else look.quiet)))
+            ink = look.ink if widget is self.colors else look.quiet
+            palette.setColor(QPalette.ColorRole.WindowText, QColor(*ink))
             widget.setAutoFillBackground(True)
             if palette != widget.palette():
                 widget.setPalette(palette)
@@ -400,7 +402,8 @@ class Viewer(QWidget):
             "Shift+L": ("Left hemisphere on/off", partial(view.toggle_hemisphere, "left")),
             "Shift+R": ("Right hemisphere on/off", partial(view.toggle_hemisphere, "right"))}
         names = ("lateral", "medial", "dorsal", "ventral", "anterior", "posterior")
-        out.update({str(n): (name.capitalize(), partial(view.look, name)) for n, name in enumerate(names, 1)})
+        out.update({str(n): (name.capitalize(), partial(view.look, name))  # type: ignore[arg-type]
+                    for n, name in enumerate(names, 1)})
         return out
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -442,7 +445,7 @@ class Viewer(QWidget):
             "background": view.background, "names": view.show_names, "slices": view.slices,
             "radiological": view.radiological, "cameras": cameras}
         if self._slices is not None and self._is_volume():
-            values["cursor"] = self._slices.cursor
+            values["cursor"] = self._slices.place
         return Look(**{**values, **changes})
 
     def snapshot(self, path: str | Path, *, size: tuple[int, int] | None = None, cm: tuple[float, float] | None = None,

@@ -209,12 +209,12 @@ def label_colors(brain_map: BrainMap) -> tuple[tuple[int, str, tuple[int, int, i
         if len(ids) > 4096:
             raise BrainViewError(f"has {len(ids):,} different values, too many for labels", where=brain_map.name,
                                  remedy="Open it as a map of numbers.")
-        named = [(k, str(k), None) for k in ids]
+        named: list[tuple[int, str, tuple[float, float, float, float] | None]] = [(k, str(k), None) for k in ids]
     else:
         named = [(int(k), label.name, label.rgba) for k, label in sorted(table.items()) if int(k) > 0]
     out = []
     for position, (key, name, rgba) in enumerate(named):
-        rgb = qualitative(position) if rgba is None else tuple(int(round(255 * min(1, max(0, c)))) for c in rgba[:3])
+        rgb = qualitative(position) if rgba is None else tuple(round(255 * min(1.0, max(0.0, c))) for c in rgba[:3])
         out.append((key, name, (rgb[0], rgb[1], rgb[2])))
     return tuple(out)
 
@@ -229,4 +229,4 @@ def qualitative(position: int) -> tuple[int, int, int]:
     red, green, blue = _QUALITATIVE[position % len(_QUALITATIVE)]
     turn = (position // len(_QUALITATIVE)) % 4
     mix, target = [(0.0, 255), (0.45, 255), (0.4, 0), (0.65, 255)][turn]
-    return tuple(int(round(c * (1 - mix) + target * mix)) for c in (red, green, blue))  # type: ignore[return-value]
+    return tuple(round(c * (1 - mix) + target * mix) for c in (red, green, blue))  # type: ignore[return-value]

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 #: Sizes at scale 1: letters, captions and names in points of 1/72 inch at 72 dpi (= pixels), lines in pixels.
 LETTER, CAPTION, NAME, CORE, CASING = 12, 12, 12, 1.6, 3.4
-_EDGES = {"left": (0.012, 0.5, 0, 1), "right": (0.988, 0.5, 2, 1), "top": (0.5, 0.985, 1, 2), "bottom": (0.5, 0.015, 1, 0)}
+_EDGES = {"left": (0.012, 0.5, 0, 1), "right": (0.988, 0.5, 2, 1), "top": (0.5, 0.985, 1, 2),
+          "bottom": (0.5, 0.015, 1, 0)}
 #: Lines float this far above the surface, mm, so that the surface does not swallow them.
 LIFT = 0.45
 

@@ -188,7 +188,8 @@ def threshold_note(rule: ColorRule, values: np.ndarray, cut: float) -> str:
     sign = "|x|" if rule.two_sided else "x"
     below = ", below faded" if rule.below == "faded" else ""
     share = threshold_percentile(rule, values)
-    return f"{sign} ≥ {number(cut)} = {share:.3g}th percentile{below}" if values.size else f"{sign} ≥ {number(cut)}{below}"
+    same = f" = {share:.3g}th percentile" if values.size else ""
+    return f"{sign} ≥ {number(cut)}{same}{below}"
 
 
 def number(value: float) -> str:

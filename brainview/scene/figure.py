@@ -123,7 +123,8 @@ def mosaic_boxes(scene: SliceScene, plane: str, size: tuple[int, int], gap: int 
     for columns in range(1, 9):
         for lines in range(1, 7):
             if 12 <= columns * lines <= 20 or (columns * lines < 12 and scene.shape[PLANES[plane][0]] < 12):
-                per = min((size[0] - gap * (columns + 1)) / (columns * wide), (size[1] - gap * (lines + 1)) / (lines * high))
+                per = min((size[0] - gap * (columns + 1)) / (columns * wide),
+                          (size[1] - gap * (lines + 1)) / (lines * high))
                 best = max(best, (per, columns, lines))
     per, columns, lines = best
     chosen = scene.steps(plane, columns * lines)
@@ -162,7 +163,8 @@ def paste_tile(image: Image.Image, tile: Tile, corner: tuple[int, int], look: Ba
                 pen.line([start, end], fill=look.marker, width=line)
     small = font(11 * scale)
     if letters:
-        edges = {"left": (x0 + 3 * scale, y0 + height / 2, "lm"), "right": (x0 + width - 3 * scale, y0 + height / 2, "rm"),
+        edges = {"left": (x0 + 3 * scale, y0 + height / 2, "lm"),
+                 "right": (x0 + width - 3 * scale, y0 + height / 2, "rm"),
                  "top": (x0 + width / 2, y0 + 2 * scale, "ma"),
                  "bottom": (x0 + width / 2, y0 + height - 2 * scale, "md")}
         for edge, letter in tile.letters.items():

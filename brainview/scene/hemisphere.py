@@ -95,11 +95,13 @@ class Hemisphere:
             self._locator.BuildLocator()
         share, where, parametric = mutable(0.0), [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
         part, cell = mutable(0), mutable(-1)
-        if not self._locator.IntersectWithLine(start, end, 1e-6, share, where, parametric, part, cell):
+        found: int = self._locator.IntersectWithLine(  # type: ignore[call-overload]
+            start, end, 1e-6, share, where, parametric, part, cell)
+        if not found:
             return 1.0, -1
-        corners = self.faces[int(cell)]
+        corners = self.faces[int(cell.get())]
         away = self.points[corners] - np.asarray(where, np.float32)
-        return float(share), int(corners[np.argmin((away**2).sum(1))])
+        return float(share.get()), int(corners[np.argmin((away**2).sum(1))])
 
     def close(self) -> None:
         """Drop the search tree and the mapper's input."""
@@ -140,7 +142,7 @@ def load_hemispheres(space: SurfaceSpace, surface: str, *, lit: bool = True) -> 
     for side, count in (("left", space.n_left), ("right", space.n_right)):
         if not count:
             continue
-        mesh = load_mesh(space, side, surface)
+        mesh = load_mesh(space, side, surface)  # type: ignore[arg-type]
         if len(mesh.vertices) != count:
             raise MismatchError(f"the {side} {surface} surface has {len(mesh.vertices):,} vertices, "
                                 f"{space.name} has {count:,}", remedy="Load the surface that the values belong to.")

@@ -102,7 +102,8 @@ def _smoothed(points: np.ndarray, lines: np.ndarray, rounds: int) -> np.ndarray:
     return points
 
 
-def anchors(roi_class: RoiClass, labels: np.ndarray, vertices: np.ndarray, *, at_least: int = 3) -> list[tuple[str, int]]:
+def anchors(roi_class: RoiClass, labels: np.ndarray, vertices: np.ndarray, *,
+            at_least: int = 3) -> list[tuple[str, int]]:
     """Return (name, vertex) for every ROI with `at_least` vertices here: the member nearest to the middle.
 
     Parameters

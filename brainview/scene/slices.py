@@ -22,7 +22,7 @@ from brainview.scene.theme import BACKGROUNDS
 
 #: orientation -> (axis of the slices, axis to the right of the screen, axis up)
 PLANES = {"sagittal": (0, 1, 2), "coronal": (1, 0, 2), "axial": (2, 0, 1)}
-_LETTERS = ("LR", "PA", "IS")
+_LETTERS = (("L", "R"), ("P", "A"), ("I", "S"))
 #: Darkest and brightest anatomy.
 _ANATOMY = (28, 205)
 
@@ -101,7 +101,7 @@ class SliceScene:
         """Return the world place, mm, of the strongest value (the middle of the grid when there is none)."""
         strength = np.abs(np.nan_to_num(self.values, nan=0.0))
         if strength.max() > 0:
-            return self.world(np.unravel_index(int(np.argmax(strength)), self.shape))
+            return self.world(np.array(np.unravel_index(int(np.argmax(strength)), self.shape)))
         return self.world([n // 2 for n in self.shape])
 
     def world(self, voxel: Sequence[float] | np.ndarray) -> tuple[float, float, float]:
@@ -247,7 +247,7 @@ def nearest_ras(affine: np.ndarray) -> tuple[tuple[int, int, int], tuple[int, in
 
 
 def template_underlay(space: VolumeSpace) -> Callable[[np.ndarray], np.ndarray] | None:
-    """Return the MNI152 template as an underlay for MNI spaces, None for all others (their anatomy is the subject's)."""
+    """Return the MNI152 template as the underlay of MNI spaces, None for all others."""
     if space.world != "MNI152":
         return None
     from brainview.maps.space import mni_space

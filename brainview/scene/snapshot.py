@@ -23,10 +23,11 @@ from brainview.maps.brainmap import BrainMap
 from brainview.maps.display import ColorRule, Pick, rule_for, threshold_value
 from brainview.maps.rois import RoiClass
 from brainview.maps.space import Space, VolumeSpace
-from brainview.scene import figure, views
+from brainview.scene import figure
 from brainview.scene.colors import bar
 from brainview.scene.outlines import on_root
 from brainview.scene.theme import BACKGROUNDS
+from brainview.scene.views import Camera, Panel, looking, panels, rows
 
 #: The most pixels of one picture.
 PIXEL_LIMIT = 100_000_000
@@ -74,21 +75,21 @@ class Look:
     radiological: bool = False
     samples: int = 8
     cursor: tuple[float, float, float] | None = None
-    cameras: tuple[views.Camera, ...] = field(default=(), compare=False)
+    cameras: tuple[Camera, ...] = field(default=(), compare=False)
 
     @property
     def sides(self) -> tuple[str, ...]:
         """Hemispheres, left first."""
         return ("left", "right") if self.hemispheres == "both" else (self.hemispheres,)
 
-    def panels(self) -> list[views.Panel]:
+    def panels(self) -> list[Panel]:
         """Return the panels."""
         if self.views:
             for view in self.views:
-                views.looking(view, "left")
+                looking(view, "left")
             if self.surface != "flat":
-                return views.rows([[v] for v in self.views] if len(self.sides) == 2 else [list(self.views)], self.sides)
-        return views.panels(self.layout, self.view, self.sides, self.surface)
+                return rows([[v] for v in self.views] if len(self.sides) == 2 else [list(self.views)], self.sides)
+        return panels(self.layout, self.view, self.sides, self.surface)
 
 
 def pixels(cm: tuple[float, float], dpi: float) -> tuple[int, int]:
@@ -222,7 +223,7 @@ def story(brain_map: BrainMap | None, rule: ColorRule, look: Look, size: Sequenc
     """Return what the picture shows as plain JSON types: enough to draw it again."""
     out: dict[str, Any] = {
         "software": f"BrainView {__version__}", "python": platform.python_version(),
-        "made": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "made": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "pixels": [int(n) for n in size], "dpi": dpi, "rule": rule.to_dict(), "outlines": list(outlines),
         "look": {name: getattr(look, name) for name in Look.__dataclass_fields__ if name not in ("cameras", "samples")},
         "cameras": [{"towards": c.towards, "up": c.up, "zoom": c.zoom, "pan": c.pan} for c in look.cameras],
@@ -254,7 +255,8 @@ def read_story(path: str | Path) -> dict[str, Any]:
     with Image.open(regular_file(path)) as image:
         text = getattr(image, "text", {}).get("BrainView")
     if text is None:
-        raise MissingError("holds no story of BrainView's", where=path, remedy="Choose a picture exported by BrainView.")
+        raise MissingError("holds no story of BrainView's", where=path,
+                           remedy="Choose a picture exported by BrainView.")
     return json.loads(text)
 
 

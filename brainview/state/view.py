@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, get_args
 
 from psygnal import SignalGroupDescriptor
@@ -61,7 +61,7 @@ class ViewState:
     events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
 
     map: BrainMap | None = None
-    rule: ColorRule = ColorRule()
+    rule: ColorRule = field(default_factory=ColorRule)
     surface: Surface = "inflated"
     hemispheres: Hemispheres = "both"
     layout: Layout = "grid"
@@ -125,7 +125,7 @@ class ViewState:
         return out
 
     def apply(self, settings: dict[str, Any]) -> None:
-        """Set the fields of :meth:`settings`; all are checked before the first is changed. Unknown names are refused."""
+        """Set the fields of :meth:`settings`; all are checked before the first is changed."""
         values = dict(settings)
         unknown = set(values) - {*_SETTINGS, "rule", "outlines"}
         if unknown:

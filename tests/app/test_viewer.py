@@ -210,13 +210,13 @@ def test_volumes_are_slices_or_asked_to_be_put_on_the_surface(viewer, qtbot):
     assert colored(pixels(viewer.stack)) > 50
     assert viewer.bar.volume.isVisible()
     slices = viewer._slices
-    plane, ras = slices.place_at(QPointF(*next_place(slices)))
+    _, ras = slices.place_at(QPointF(*next_place(slices)))
     with qtbot.waitSignal(viewer.picked) as told:
         QTest.mouseClick(slices, Qt.MouseButton.LeftButton, pos=QPoint(*map(int, next_place(slices))))
     assert told.args[0].hemisphere == "volume"
     assert told.args[0].ras == pytest.approx(ras)
     settle(qtbot)
-    assert slices.cursor == pytest.approx(ras)
+    assert slices.place == pytest.approx(ras)
     with qtbot.waitSignal(viewer.surface_needed) as asked:
         viewer.view.volume = "surface"
     assert asked.args[0] is volume

@@ -150,5 +150,5 @@ def test_ticks_are_inside_rising_and_distinct(low, high):
     places = [p for p, _ in ticks]
     assert 3 <= len(ticks) <= 7
     assert places == sorted(places)
-    assert 0 <= places[0] and places[-1] <= 1 + 1e-9
+    assert places[0] >= 0 and places[-1] <= 1 + 1e-9
     assert len({t for _, t in ticks}) == len(ticks)

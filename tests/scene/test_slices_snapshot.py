@@ -16,7 +16,7 @@ from brainview.scene import views
 from brainview.scene.image_canvas import ImageCanvas
 from brainview.scene.slices import SliceScene, nearest_ras
 from brainview.scene.snapshot import Look, pixels, read_story, render, snapshot
-from tests.scene.sample import FSAVERAGE5, bump, box, regions
+from tests.scene.sample import FSAVERAGE5, box, bump, regions
 
 
 def middle_of_color(image):
