@@ -188,8 +188,9 @@ def register_native(subject: str, folder: str | Path) -> SurfaceSpace:
     The registration is kept in the data folder, so that workers and later sessions find it.
     """
     folder = Path(folder).resolve()
-    files = {side: {part: str(path) for part in (*SURFACES, *SCALARS)
-                    if (path := sources.freesurfer_file(folder, side, part)).is_file()} for side in HEMISPHERES}
+    files: dict[str, dict[str, str]] = {
+        side: {part: str(path) for part in (*SURFACES, *SCALARS)
+               if (path := sources.freesurfer_file(folder, side, part)).is_file()} for side in HEMISPHERES}
     if not any("white" in files[side] or "pial" in files[side] for side in HEMISPHERES):
         raise MissingError("has no surf/lh.white, lh.pial, rh.white or rh.pial", where=folder,
                            remedy="Name the folder of one FreeSurfer subject.")

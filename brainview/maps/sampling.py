@@ -112,7 +112,7 @@ def corners(points: np.ndarray, shape: tuple[int, int, int]) -> tuple[np.ndarray
     The cell is clipped to the grid, so that a sample past the last voxel is extrapolated from its cell.
     """
     size = np.asarray(shape)
-    inside = ((points >= 0) & (points < size)).all(-1)
+    inside = np.asarray(((points >= 0) & (points < size)).all(-1))
     base = np.clip(np.floor(points), 0, np.maximum(size - 2, 0)).astype(np.int64)
     part = points - base
     voxel = np.zeros((*points.shape[:-1], 8), np.int64)
@@ -224,7 +224,7 @@ class VolumeSampler:
 
     def _without(self, missing: np.ndarray) -> tuple[sparse.csr_matrix, np.ndarray]:
         """Return the matrix without the samples that touch a missing voxel, and the vertices left with none."""
-        key = hashlib.blake2b(np.packbits(missing), digest_size=16).digest()
+        key = hashlib.blake2b(np.packbits(missing).tobytes(), digest_size=16).digest()
         if key in self._known:
             self._known.move_to_end(key)
             return self._known[key]
@@ -252,7 +252,7 @@ def _samples(points: np.ndarray, shape: tuple[int, int, int],
     if not nearest:
         return corners(points, shape)
     rounded = np.round(points).astype(np.int64)  # nilearn rounds first and asks then whether it is inside
-    inside = ((rounded >= 0) & (rounded < np.asarray(shape))).all(-1)
+    inside = np.asarray(((rounded >= 0) & (rounded < np.asarray(shape))).all(-1))
     clipped = np.clip(rounded, 0, np.asarray(shape) - 1)
     voxel = np.ravel_multi_index(tuple(np.moveaxis(clipped, -1, 0)), shape)[..., None]
     return voxel, np.ones(voxel.shape), inside

@@ -258,7 +258,8 @@ def _parts(matrix: sparse.csr_matrix) -> dict[str, np.ndarray]:
 
 
 def _matrix(parts: dict[str, np.ndarray], width: int) -> sparse.csr_matrix:
-    return sparse.csr_matrix((parts["data"], parts["indices"], parts["indptr"]), shape=(len(parts["indptr"]) - 1, width))
+    rows = len(parts["indptr"]) - 1
+    return sparse.csr_matrix((parts["data"], parts["indices"], parts["indptr"]), shape=(rows, width))
 
 
 def _whole(parts: dict[str, np.ndarray], rows: int, width: int) -> bool:

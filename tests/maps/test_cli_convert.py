@@ -39,7 +39,7 @@ def test_volume_to_a_surface_table(template, tmp_path, capsys):
 
 @pytest.mark.parametrize(("to", "ending", "space"), [
     ("gifti", ".func.gii", "fsaverage5"), ("cifti", ".dscalar.nii", "fsaverage5"), ("nifti", ".nii.gz", "mni152-1mm"),
-    ("npy", ".npy", "fsaverage6"), ("tsv", ".tsv", "fsaverage5")])
+    ("npy", ".npy", "fsaverage5"), ("tsv", ".tsv", "fsaverage5")])
 def test_every_format_reads_back(to, ending, space, template, tmp_path, capsys):
     folder = tmp_path / "out"
     folder.mkdir()
@@ -71,9 +71,13 @@ def test_align_switch_is_vol_to_surf(template, tmp_path, capsys):
     (["--to", "nifti", "--space", "fsaverage5"], "Add for example --space mni152-2mm"),
     (["--to", "gifti"], "Add for example --space fsaverage5"),
     (["--to", "gifti", "--space", "fsaverage55"], "no space is called 'fsaverage55'"),
+    (["--to", "csv", "--space", "fsaverage6"], "SUBJECTS_DIR"),
     (["--to", "csv", "--index", "3"], ""), (["--to", "csv", "--index", "-1"], "negative"),
     (["--to", "nifti", "--part", "voxels"], "only grayordinates have parts")])
-def test_requests_that_cannot_be_met(arguments, words, template, tmp_path, capsys):
+def test_requests_that_cannot_be_met(arguments, words, template, tmp_path, capsys, monkeypatch):
+    for variable in ("SUBJECTS_DIR", "FREESURFER_HOME", "NILEARN_DATA", "NILEARN_SHARED_DATA"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))  # nilearn's data folder of this machine must not matter
     assert main(["convert", str(template), *arguments, "--out", str(tmp_path / "x")]) == 1
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith("brainview: ") and words in error and "fault of BrainView" not in error

@@ -224,6 +224,23 @@ def test_linear_resampling_is_exact_for_linear_functions_and_stops_at_the_edge()
     np.testing.assert_allclose((matrix @ (grid @ [1, 2, 3])).reshape(target.shape)[inside], out[inside], atol=1e-4)
 
 
+def test_parallel_and_turned_grids_follow_one_rule():
+    """The fast way along the axes against the general way, on the same grids, with holes."""
+    source = VolumeSpace("a", (12, 13, 14), np.diag([2.0, 2, 2, 1]), "MNI152")
+    rng = np.random.default_rng(0)
+    values = np.where(rng.random(source.size) < 0.2, np.nan, rng.standard_normal(source.size))
+    parallel = VolumeSpace("b", (20, 20, 20), np.array([[-1.31, 0, 0, 22.97], [0, 1.43, 0, -0.93], [0, 0, 1.47, 0.21],
+                                                        [0, 0, 0, 1]]), "MNI152")
+    turned = parallel.affine.copy()
+    turned[0, 1] = 1e-7  # not parallel by the letter, so the general way is taken
+    for nearest in (False, True):
+        fast = resample(values, source, parallel, nearest=nearest)
+        slow = resample(values, source, VolumeSpace("c", (20, 20, 20), turned, "MNI152"), nearest=nearest)
+        np.testing.assert_array_equal(np.isnan(fast), np.isnan(slow))
+        np.testing.assert_allclose(fast, slow, atol=1e-4)
+        assert 0.3 < np.isfinite(fast).mean() < 1
+
+
 def test_resampling_renormalises_and_keeps_labels():
     source = VolumeSpace("a", (8, 8, 8), np.diag([2.0, 2, 2, 1]), "MNI152")
     target = VolumeSpace("b", (14, 14, 14), np.diag([1.1, 1.1, 1.1, 1]), "MNI152")
