@@ -71,6 +71,14 @@ def small_gray(image: np.ndarray, size: int = 64) -> np.ndarray:
     return np.asarray(small, np.float32).ravel()
 
 
+def crop_square(image: np.ndarray, box: tuple[float, float, float, float], margin: float = 0.05) -> np.ndarray:
+    """Return the square part (k, k, 3) of a picture round a box (shares of the picture), moved inside where it sticks out."""
+    n = image.shape[0]
+    side = min(n, int(np.ceil(n * max(box[2] - box[0], box[3] - box[1]) * (1 + 2 * margin))))
+    x, y = (int(np.clip(n * 0.5 * (a + b) - side / 2, 0, n - side)) for a, b in ((box[0], box[2]), (box[1], box[3])))
+    return image[y : y + side, x : x + side]
+
+
 def color_histogram(image: np.ndarray, bins: int = 4) -> np.ndarray:
     """Return the joint colour histogram (bins ** 3,) of a picture, summing to 1."""
     cells = (image.astype(np.int32) * bins) // 256

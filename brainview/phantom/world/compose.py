@@ -85,7 +85,7 @@ def _place(draft: Draft, rng: np.random.Generator) -> Scene | None:
 
 def _light(scene: str, rng: np.random.Generator) -> Light:
     spread = 0.24 if scene in INDOORS else 0.28
-    level = float(np.clip(0.98 * np.exp(spread * rng.standard_normal()), 0.45, 1.28))
+    level = float(np.clip(0.92 * np.exp(spread * rng.standard_normal()), 0.50, 1.22))
     return Light(
         angle=round(float(rng.uniform(25, 155)), 1),
         strength=round(float(rng.uniform(0.18, 0.34)), 3),

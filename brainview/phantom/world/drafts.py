@@ -28,6 +28,8 @@ SIGN_SHARE = 0.25
 ODD_SHARE = 0.10
 TWIN_SHARE = 0.12
 _WORLD_SEED = 20_26
+# what people do things with: the likely first companion of a person
+_USEFUL = (*THINGS, *FOODS, "bicycle", "horse", "elephant", "chair", "sofa", "bed", "dog", "cat", "cow", "car")
 
 
 @lru_cache(maxsize=1)
@@ -70,7 +72,7 @@ def _boosted(scene: str, nouns: list[str]) -> dict[str, float]:
 
 def _main(rng: np.random.Generator, scene: str) -> str:
     """Return a main thing that is no person: half by the setting's habit, half by a category drawn evenly."""
-    if rng.random() < 0.5:
+    if rng.random() < 0.35:
         return _draw(rng, preferences()[scene])
     categories: dict[str, list[str]] = {}
     for noun in preferences()[scene]:
@@ -102,6 +104,9 @@ def _nouns(rng: np.random.Generator, scene: str, pair: bool) -> list[str]:
             nouns.append(home[int(rng.integers(len(home)))])
         elif rng.random() < TWIN_SHARE and NOUNS[nouns[-1]].category not in ("person", "word") and len(nouns) > 1 - person:
             nouns.append(nouns[-1])
+        elif person and len(nouns) == 1 and rng.random() < 0.75:
+            useful = [noun for noun in _USEFUL if fits(noun, scene)]
+            nouns.append(useful[int(rng.integers(len(useful)))])
         else:
             nouns.append(_draw(rng, _boosted(scene, nouns)))
     return nouns

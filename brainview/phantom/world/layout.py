@@ -229,7 +229,7 @@ def _pair(s: Stage) -> None:
     _face(t, -s.sign)
     t.action = t.pose = "hug" if s.event.verb == "hug" else "dance"
     if s.event.verb == "hug":
-        t.dx = s.sign * 0.205 * (a.h + t.h)
+        t.dx = s.sign * 0.24 * (a.h + t.h)
     else:
         t.dx = s.sign * 0.33 * (a.h + t.h)
     t.dz = -0.002
@@ -329,6 +329,9 @@ def arrange_group(items: list[Item], event: Event, rng: np.random.Generator) -> 
     if actor.noun == "baby":
         actor.pose = {"sit": "baby sit", "wave": "baby wave", "sleep": "sleep", "sleep on": "sleep"}.get(event.verb, "baby sit")
         actor.action = actor.action if actor.action in ("wave", "sleep", "eat", "drink", "read", "throw", "catch") else "sit"
+    if event.target is not None and NOUNS[items[event.target].noun].category == "vehicle":
+        moves = event.verb in ("follow", "wave at", "chase")
+        items[event.target].pose = "drive" if moves else "" if event.verb == "ride" else "park"
     rule = RULES.get(event.verb, _alone)
     if event.verb == "hug":
         assert event.target is not None

@@ -86,11 +86,11 @@ def _person(scene: str, nouns: tuple[str, ...], actor: int) -> list[Plot]:
             found += [Plot(Event(actor, verb, friend), 0.8) for verb in ("hug", "chase", "dance with")]
         for i, noun in others:
             if noun in GIFTS and i != friend:
-                found.append(Plot(Event(actor, "hand", i, friend), 2.5))
+                found.append(Plot(Event(actor, "hand", i, friend), 4.0))
             if noun == "ball" and nouns[friend] != "baby":
-                found.append(Plot(Event(actor, "throw to", i, friend), 2.5))
+                found.append(Plot(Event(actor, "throw to", i, friend), 4.0))
             if noun == "book":
-                found.append(Plot(Event(actor, "show", i, friend), 1.5))
+                found.append(Plot(Event(actor, "show", i, friend), 2.5))
     return found
 
 
@@ -165,10 +165,10 @@ def _vehicle(nouns: tuple[str, ...]) -> list[Plot]:
 
 def _still(nouns: tuple[str, ...]) -> list[Plot]:
     me = nouns[0]
-    found = [Plot(Event(0, "rest"), 0.4)]
+    found = [Plot(Event(0, "rest"), 0.15)]
     small = NOUNS[me].category in ("food", "object") or me == "lamp"
     for i, noun in _others(nouns, 0):
-        found.append(Plot(Event(0, "rest beside", i), 0.3))
+        found.append(Plot(Event(0, "rest beside", i), 0.2))
         if small and noun in TOPS:
             found.append(Plot(Event(0, "rest on", i), 2.5))
         if small and noun == "table" and me not in ("lamp", "umbrella", "kite"):
