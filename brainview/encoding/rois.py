@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,7 @@ def hemispheres(space: Space) -> dict[str, np.ndarray]:
     return {"left": left, "right": ~left}
 
 
-def regions(space: Space, rois: dict[str, RoiClass]) -> Iterator[tuple[str, str, str, np.ndarray]]:
+def regions(space: Space, rois: Mapping[str, RoiClass]) -> Iterator[tuple[str, str, str, np.ndarray]]:
     """Yield (hemisphere, class, region, (size,) bool), every hemisphere and ``both``, empty regions included."""
     sides = {"both": np.ones(space.size, bool), **hemispheres(space)}
     for side, half in sides.items():
@@ -52,7 +52,7 @@ def regions(space: Space, rois: dict[str, RoiClass]) -> Iterator[tuple[str, str,
                     yield side, name, label.name, (roi_class.labels == key) & half
 
 
-def roi_rows(subject: str, space: Space, rois: dict[str, RoiClass], maps: dict[str, np.ndarray],
+def roi_rows(subject: str, space: Space, rois: Mapping[str, RoiClass], maps: dict[str, np.ndarray],
              draws: np.ndarray | None = None, ceiling: np.ndarray | None = None) -> list[dict[str, Any]]:
     """Return one row per region, hemisphere and metric.
 

@@ -31,7 +31,7 @@ class ClipSpace(TorchSpace):
         source = tag if self._weights == "pretrained" else self._weights
         tags = {t for model, t in open_clip.list_pretrained() if model == model_name}
         if source != RANDOM and source not in tags and not Path(source).is_file():
-            raise MissingError(f"open_clip knows no weights {shown(source)!r} for {model_name}, and no such file exists",
+            raise MissingError(f"open_clip knows no weights {shown(source)!r} for {model_name} and sees no such file",
                                remedy="Known: " + (", ".join(sorted(tags)) or "none") + ".")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)

@@ -65,8 +65,8 @@ class GaborSpace:
             radial = np.exp(-np.square(np.log(radius / frequency)) / (2 * 0.55**2))
             radial[0, 0] = 0.0
             spread = np.pi / count
-            bank = [radial * np.exp(-np.square(np.angle(np.exp(1j * (angle - k * spread)))) / (2 * (0.75 * spread) ** 2))
-                    for k in range(count)]
+            turned = [np.angle(np.exp(1j * (angle - k * spread))) for k in range(count)]
+            bank = [radial * np.exp(-np.square(t) / (2 * (0.75 * spread) ** 2)) for t in turned]
             out.append(np.asarray(bank, np.float32))
         return out
 

@@ -162,6 +162,6 @@ def fill(model: Any, state: dict[str, Any], where: str) -> None:
     state = {k: v for k, v in state.items() if k in own}
     wrong = [k for k in own if k not in state or state[k].shape != own[k].shape]
     if wrong:
-        raise FormatError(f"does not fit the model: {len(wrong)} of {len(own)} tensors are missing or of another shape, "
-                          f"the first is {wrong[0]}", where=where)
+        raise FormatError(f"does not fit the model: {len(wrong)} of {len(own)} tensors are missing or of another "
+                          f"shape, the first is {wrong[0]}", where=where)
     model.load_state_dict(state)

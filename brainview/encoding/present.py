@@ -1,0 +1,178 @@
+"""What the screen and ``brainview score`` show of a run: maps, tables, stimuli, single predictions."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from brainview.core.errors import BrainViewError, MissingError
+from brainview.core.jobs import QUIET, JobContext
+from brainview.datasets.registry import open_dataset
+from brainview.datasets.splits import load_split
+from brainview.datasets.types import Dataset, Subject
+from brainview.encoding import rois, scores
+from brainview.encoding.evaluate import evaluate
+from brainview.encoding.train_ridge import load_model
+from brainview.features.cache import features_for
+from brainview.features.registry import feature_space
+from brainview.maps.brainmap import BrainMap
+from brainview.training.run import RunFolder
+
+#: How each metric is drawn: kind, limits, colour map (None = default of the kind).
+LOOKS: dict[str, tuple[str, tuple[float, float] | None]] = {
+    "r2_nc": ("sequential", (0.0, 1.0)), "r2_nc_raw": ("sequential", (0.0, 1.5)), "R2": ("sequential", (0.0, 0.6)),
+    "r": ("diverging", (-1.0, 1.0)), "r2": ("sequential", (0.0, 0.6)), "nc": ("sequential", (0.0, 1.0)),
+    "cv_r2": ("sequential", (0.0, 0.6)), "log_alpha": ("sequential", None),
+}
+
+
+def _dataset(folder: RunFolder) -> Dataset:
+    try:
+        return open_dataset(folder.story["data"])
+    except BrainViewError as err:
+        raise MissingError(f"was trained on data that cannot be opened any more: {err}", where=folder.path,
+                           remedy="Put the data set back in its place.") from err
+
+
+def score_maps(subject: Subject, arrays: dict[str, np.ndarray], card: dict[str, Any]) -> dict[str, BrainMap]:
+    """Return the maps of one subject with definition, units and story."""
+    story = {"system": "ridge", "features": card["feature_label"], "part": card["part"], "split": card["split"],
+             "images": card["metrics"]["images"], "ceiling": card["metrics"]["ceiling_source"],
+             "method": card["method"], "versions": card["versions"]}
+    out = {}
+    for key, entry in scores.METRICS.items():
+        if key in arrays:
+            kind, limits = LOOKS[key]
+            out[key] = subject.map(arrays[key], f"{entry['title']} · {subject.id}", units=entry["units"], kind=kind,
+                                   limits=limits, definition=entry["definition"], provenance=story)
+    return out
+
+
+def present(run: os.PathLike | str, *, context: JobContext = QUIET) -> dict[str, Any]:
+    """Return everything that the encoding panel shows of a run, as plain types and BrainMaps.
+
+    Keys: ``run, card, phantom, subjects, metrics, maps, group, rois, stimuli, notes``; see the package's contract.
+    The group map is the median over subjects, only where all of them live on the same space.
+    """
+    folder = RunFolder.open(run)
+    _, card = folder.load("last")
+    dataset = _dataset(folder)
+    maps: dict[str, dict[str, BrainMap]] = {}
+    rows: list[dict[str, Any]] = []
+    stimuli: dict[str, list[dict[str, Any]]] = {}
+    notes: list[str] = []
+    for number, name in enumerate(card["finished"]):
+        context.report(number, len(card["finished"]), f"reading {name}")
+        part, part_card = RunFolder.open(folder.path / "subjects" / name).load()
+        subject = dataset.subject(name)
+        arrays = {k[4:]: v for k, v in part.items() if k.startswith("map/")}
+        maps[name] = score_maps(subject, arrays, part_card)
+        rows += part_card["rois"]
+        stimuli[name] = part_card["stimuli"]
+        notes += [f"{name}: {note}" for note in part_card["notes"]]
+    if card.get("random_weights"):
+        notes.insert(0, "The feature model has RANDOM weights: it was never trained.")
+    if not card.get("complete"):
+        notes.insert(0, f"{len(card['finished'])} of {len(card['subjects'])} subjects are trained.")
+    if len(maps) > 1:
+        rows += rois.group_rows(rows)
+    return {"run": str(folder.path), "card": card, "phantom": bool(card["phantom"]), "subjects": list(maps),
+            "metrics": {k: dict(v) for k, v in scores.METRICS.items() if any(k in m for m in maps.values())},
+            "maps": maps, "group": _group(maps), "rois": rows, "stimuli": stimuli, "notes": notes}
+
+
+def _group(maps: dict[str, dict[str, BrainMap]]) -> dict[str, BrainMap]:
+    """Return the median over subjects of every metric that all have on one space."""
+    each = list(maps.values())
+    if len(each) < 2:
+        return {}
+    out = {}
+    for key in each[0]:
+        found = [m[key] for m in each if key in m]
+        if len(found) == len(each) and len({m.space.key for m in found}) == 1:
+            name = f"{scores.METRICS[key]['title']} · median of {len(found)} subjects"
+            out[key] = BrainMap.mean(found, name, median=True)
+    return out
+
+
+def predict_stimulus(run: os.PathLike | str, subject: str, stimulus: int, *,
+                     context: JobContext = QUIET) -> dict[str, Any]:
+    """Return measured and predicted response to one stimulus on one scale, with their agreement over locations.
+
+    Keys: ``measured, predicted`` (BrainMap, limits symmetric and shared), ``R2``, ``r``, ``image`` (uint8 or None),
+    ``captions``, ``part``. ``measured`` is None when the subject never saw the stimulus.
+    """
+    folder = RunFolder.open(run)
+    fit, reduction, card = load_model(run, subject)
+    dataset = _dataset(folder)
+    person = dataset.subject(subject)
+    ids = np.array([int(stimulus)], np.int64)
+    space = feature_space(card["config"]["features"])
+    image = dataset.stimuli.image(int(stimulus)).convert("RGB")
+    raw = space.extract([image], context=context)
+    predicted = fit.predict(reduction.apply(raw))
+    seen = bool(np.isin(ids, person.trials.unique)[0])
+    measured = person.mean_betas(ids, context=context) if seen else None
+    both = predicted if measured is None else np.concatenate([predicted, measured])
+    top = float(np.nanquantile(np.abs(both), 0.99)) or 1.0
+    found: dict[str, float | None] = {"R2": None, "r": None}
+    if measured is not None:
+        per = scores.image_scores(measured, predicted)
+        found = {k: float(v[0]) for k, v in per.items()}
+    story = {"system": "ridge", "stimulus": int(stimulus), "features": card["feature_label"],
+             "part": _part_of(folder, int(stimulus))}
+
+    def drawn(values: np.ndarray, word: str) -> BrainMap:
+        return person.map(values[0], f"{word} response · {subject} · stimulus {int(stimulus)}", units="beta",
+                          kind="diverging", limits=(-top, top), provenance=story,
+                          definition=f"{word} mean response to this stimulus, in the units of the data.")
+
+    return {"measured": None if measured is None else drawn(measured, "Measured"),
+            "predicted": drawn(predicted, "Predicted"), **found, "image": np.asarray(image, np.uint8),
+            "captions": list(dataset.stimuli.captions(int(stimulus))), "part": story["part"]}
+
+
+def _part_of(folder: RunFolder, stimulus: int) -> str:
+    split = load_split(folder.path / "split.json")
+    return next((p for p in ("train", "val", "test") if stimulus in split.part(p)), "none")
+
+
+def score(run: os.PathLike | str, part: str | None = None, *, context: JobContext = QUIET) -> dict[str, Any]:
+    """Return the figures of a run as plain types; another `part` than the stored one is evaluated anew.
+
+    Keys: ``run, dataset, phantom, features, subjects`` {id: metrics}, ``rois`` rows (with the group), ``notes``.
+    """
+    folder = RunFolder.open(run)
+    _, card = folder.load("last")
+    out: dict[str, Any] = {"run": str(folder.path), "dataset": card["dataset"], "phantom": card["phantom"],
+                           "features": card["feature_label"], "split": card["split"]["name"], "subjects": {},
+                           "rois": [], "notes": []}
+    dataset = None
+    for name in card["finished"]:
+        found = RunFolder.open(folder.path / "subjects" / name).card()
+        if part is not None and part != found["part"]:
+            dataset = dataset or _dataset(folder)
+            found = _evaluate_again(folder, dataset, name, part, context)
+        out["subjects"][name] = found["metrics"]
+        out["rois"] += found["rois"]
+        out["notes"] += [f"{name}: {note}" for note in found["notes"]]
+    if len(card["finished"]) > 1:
+        out["rois"] += rois.group_rows(out["rois"])
+        keys = ("mean_r", "median_R2", "official_mean", "official_median", "clean_mean", "clean_median")
+        out["group"] = {k: scores.group_value(m.get(k) for m in out["subjects"].values()) for k in keys}
+    return out
+
+
+def _evaluate_again(folder: RunFolder, dataset: Dataset, name: str, part: str, context: JobContext) -> dict[str, Any]:
+    fit, reduction, card = load_model(folder.path, name)
+    subject = dataset.subject(name)
+    ids = load_split(folder.path / "split.json").of(subject, part)
+    if ids.size < 3:
+        raise MissingError(f"has {ids.size} images with responses in part {part!r}", where=name,
+                           remedy="Score another part.")
+    raw = features_for(feature_space(card["config"]["features"]), dataset.stimuli, ids, context=context)
+    config = folder.config
+    return evaluate(subject, fit, reduction.apply(raw), ids, part=part, bootstraps=config["bootstraps"],
+                    permutations=config["permutations"], seed=config["seed"], context=context)
