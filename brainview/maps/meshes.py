@@ -7,7 +7,6 @@ takes them over. Native FreeSurfer surfaces come out in scanner RAS, not in Free
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -385,8 +384,12 @@ def _orig_geometry(path: Path) -> np.ndarray | None:
     if not path.is_file():
         return None
     import nibabel as nib
+    from nibabel.filebasedimages import ImageFileError
 
-    header = nib.load(path).header
+    try:
+        header = nib.load(path).header
+    except (ImageFileError, ValueError, OSError, EOFError) as err:
+        raise FormatError("is not an MGH volume, so where the surfaces lie cannot be told", where=path) from err
     return header.get_vox2ras() @ np.linalg.inv(header.get_vox2ras_tkr())  # type: ignore[attr-defined]
 
 
@@ -402,11 +405,14 @@ def _read_scalar(path: str, stamped: tuple) -> np.ndarray:
 def _decode_scalar(path: Path) -> np.ndarray:
     import nibabel as nib
 
-    reader: Callable[[Path], np.ndarray] = nib.freesurfer.read_morph_data
-    if path.name.endswith((".gii", ".gii.gz")):
-        reader = lambda p: nib.load(p).agg_data()  # type: ignore[attr-defined]  # noqa: E731
     check_allocation((path.stat().st_size,), np.uint8, where=path)
     try:
-        return np.asarray(reader(path), np.float32).reshape(-1)
-    except (ValueError, OSError, IndexError, EOFError, TypeError) as err:
+        if not path.name.endswith((".gii", ".gii.gz")):
+            return np.asarray(nib.freesurfer.read_morph_data(path), np.float32).reshape(-1)
+        if sources.nilearn_folder() in path.parents:
+            return np.asarray(nib.load(path).agg_data(), np.float32).reshape(-1)  # type: ignore[attr-defined]
+    except (ValueError, OSError, IndexError, EOFError, TypeError, MemoryError) as err:
         raise FormatError("is not a file of values on a surface", where=path) from err
+    from brainview.maps.io import read_maps  # a foreign file: read under the rules of safety
+
+    return np.array(read_maps(path, index=0, hemisphere="left")[0].values)

@@ -123,6 +123,22 @@ def test_fsaverage6_from_a_freesurfer_folder(tmp_path, monkeypatch):
     assert load_scalar("fsaverage6", "left", "curv")[7] == 7
 
 
+def test_fsaverage6_from_nilearns_data_folder(tmp_path, monkeypatch):
+    """What nilearn's fetcher leaves behind: gzipped GIFTI under its own names."""
+    folder = tmp_path / "fsaverage6"
+    folder.mkdir()
+    sphere = load_mesh("fsaverage6", "right", "sphere")
+    surface = nib.gifti.GiftiImage(darrays=[
+        nib.gifti.GiftiDataArray(sphere.vertices * 0.7, intent="NIFTI_INTENT_POINTSET"),
+        nib.gifti.GiftiDataArray(sphere.faces, intent="NIFTI_INTENT_TRIANGLE")])
+    nib.save(surface, folder / "pial_right.gii.gz")
+    thick = nib.gifti.GiftiImage(darrays=[nib.gifti.GiftiDataArray(np.linspace(-1, 3, 40_962, dtype=np.float32))])
+    nib.save(thick, folder / "thick_right.gii.gz")
+    monkeypatch.setenv("NILEARN_DATA", str(tmp_path))
+    np.testing.assert_allclose(load_mesh("fsaverage6", "right", "pial").vertices, sphere.vertices * 0.7, atol=1e-3)
+    np.testing.assert_allclose(load_scalar("fsaverage6", "right", "thickness"), np.linspace(-1, 3, 40_962), atol=1e-5)
+
+
 def _geometry(c_ras=(0.0, 0.0, 0.0), x_ras=(-1.0, 0, 0), y_ras=(0.0, 0, -1), z_ras=(0.0, 1, 0)):
     return {"head": np.array([2, 0, 20], np.int32), "valid": "1  # volume info valid", "filename": "orig.mgz",
             "volume": np.array([256, 256, 256]), "voxelsize": np.ones(3), "xras": np.array(x_ras),
