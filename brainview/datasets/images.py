@@ -52,7 +52,9 @@ def load_image(source: os.PathLike | str | bytes, *, background: tuple[int, int,
             return _rgb(_oriented(image), background)
     except BrainViewError:
         raise
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError, EOFError,
+    except Image.DecompressionBombError as err:
+        raise LimitError(f"has more pixels than a stimulus can have, the limit is {PIXEL_LIMIT:,}", where=where) from err
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError,
             struct.error, IndexError, TypeError, KeyError, MemoryError) as err:
         raise FormatError(f"is not a readable picture: {shown(err, limit=120)}", where=where,
                           remedy="Supported: " + ", ".join(FORMATS) + ".") from err

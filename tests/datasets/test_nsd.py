@@ -152,6 +152,7 @@ def test_roi_volumes_join_hemispheres_name_labels_and_allow_empty_ones(shared_tr
 
 def test_each_session_is_unpacked_once(tree, monkeypatch):
     root, _ = tree
+    cache.clear()
     subject = open_dataset(root).subject("subj02")
     opened = []
     original = cache.frames

@@ -159,7 +159,7 @@ def volume_responses(path: Path, positions: np.ndarray, valid: list[Path], shape
         return CachedResponses(hdf5, 1 / 300 if integer else 1.0, mask, zero_is_nothing=integer)  # type: ignore[arg-type]
     header = read_header(path)
     if header.inter:
-        raise FormatError(f"has an intercept of {header.inter} in its header, which NSD's betas do not have", where=path)
+        raise FormatError(f"has an intercept of {header.inter} in its header, which betas do not have", where=path)
     if header.shape[:3] != shape:
         raise MismatchError(f"has shape {header.shape[:3]}, the first session {shape}", where=path)
     source = FrameSource(path, positions.size, positions)
