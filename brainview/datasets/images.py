@@ -53,7 +53,7 @@ def load_image(source: os.PathLike | str | bytes, *, background: tuple[int, int,
     except BrainViewError:
         raise
     except Image.DecompressionBombError as err:
-        raise LimitError(f"has more pixels than a stimulus can have, the limit is {PIXEL_LIMIT:,}", where=where) from err
+        raise LimitError(f"has more pixels than a stimulus has, the limit is {PIXEL_LIMIT:,}", where=where) from err
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError,
             struct.error, IndexError, TypeError, KeyError, MemoryError) as err:
         raise FormatError(f"is not a readable picture: {shown(err, limit=120)}", where=where,
