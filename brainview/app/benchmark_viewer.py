@@ -42,7 +42,8 @@ def measure(mesh: str = "fsaverage5", rounds: int = 30, *, peer_python: str | No
     Returns
     -------
     dict
-        ``rows`` (what, canvas, CPU ms median, ratio to the bare paint of the same canvas), ``goal``, ``met``, ``notes``.
+        ``rows`` (what, canvas, CPU ms median, ratio to the bare paint of the same canvas), ``goal``, ``met``,
+        ``notes``.
     """
     if rounds < 3:
         raise FormatError(f"at least 3 rounds are needed for a median, got {rounds}")
@@ -169,9 +170,13 @@ for k in range(4):
     brain.set_time_point(k % 4); settle()
 out = {"values": [], "limits": []}
 for k in range(rounds):
-    start = time.process_time(); brain.set_time_point(k % 4); settle(); out["values"].append(time.process_time() - start)
     start = time.process_time()
-    brain.update_lut(fmin=0.0, fmid=1.0 + 0.001 * k, fmax=3.0 + 0.01 * k); settle()
+    brain.set_time_point(k % 4)
+    settle()
+    out["values"].append(time.process_time() - start)
+    start = time.process_time()
+    brain.update_lut(fmin=0.0, fmid=1.0 + 0.001 * k, fmax=3.0 + 0.01 * k)
+    settle()
     out["limits"].append(time.process_time() - start)
 print(json.dumps({k: float(np.median(v)) * 1000 for k, v in out.items()}))
 os._exit(0)
@@ -188,7 +193,11 @@ def _mne_rows(mesh: str, rounds: int, python: str, notes: list[str], ours: list[
 
     if not any(row["canvas"] == "OpenGL widget" for row in ours):
         return []
-    if subprocess.run([python, "-c", "import mne, pyvistaqt"], capture_output=True).returncode:
+    try:
+        absent = subprocess.run([python, "-c", "import mne, pyvistaqt"], capture_output=True).returncode != 0
+    except OSError:
+        absent = True
+    if absent:
         notes.append("MNE is not installed (extra `peers`): not measured")
         return []
     with tempfile.TemporaryDirectory() as folder:
