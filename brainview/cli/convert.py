@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     """Read, convert, write; print one line or, with --json, what was done."""
     from brainview.maps.convert import convert
     from brainview.maps.io import read_maps, write_map
-    from brainview.maps.jobs import find_space, part_of
+    from brainview.maps.jobs import find_space, part_of, present
 
     with terminal_job(quiet=args.json) as context:
         context.log(f"reading {args.map}")
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         source = part_of(read_maps(args.map, index=args.index, hemisphere=args.hemisphere)[0], args.part)
         made = source
         if args.space:
-            target = find_space(args.space)
+            target = present(source, find_space(args.space))
             context.log(f"from {source.space.name} to {target.name}")
             made = convert(source, target, method=args.method, align=args.align, world=args.world)
         _check_kind(made, args.to)

@@ -52,7 +52,7 @@ def export_map(map: BrainMap, path: str, format: str | None = None, space_name: 
     """
     from brainview.maps.io import write_map
 
-    target = find_space(space_name) if space_name else None
+    target = present(map, find_space(space_name)) if space_name else None
     if target is not None and target != map.space:
         context.report(0, 2, f"converting to {target.name}")
         map = convert(map, target, method=method, world=world)  # type: ignore[arg-type]
@@ -82,7 +82,7 @@ def to_surface(map: BrainMap, mesh: str = "fsaverage5", *, world: str | None = N
         target = find_space(mesh)
         if not isinstance(target, SurfaceSpace):
             raise MismatchError(f"{mesh} is no surface", remedy="Name a mesh such as fsaverage5.")
-        drawn = map.expanded() if map.space.root == target else convert(map, _present(map, target), world=world)
+        drawn = map.expanded() if map.space.root == target else convert(map, present(map, target), world=world)
     context.report(1, 1, f"on {drawn.space.name}")
     return drawn
 
@@ -133,11 +133,11 @@ def _own_surface(map: BrainMap) -> BrainMap:
     return map.expanded()
 
 
-def _present(map: BrainMap, target: SurfaceSpace) -> SurfaceSpace:
-    """Return the target without the hemisphere that a one-sided surface map does not have."""
+def present(map: BrainMap, target: Space) -> Space:
+    """Return a target surface without the hemisphere that a one-sided surface map does not have."""
     source = map.space.root
     if isinstance(source, GrayordinateSpace):
         source = grayordinates.cortex_space(source) or source
-    if not isinstance(source, SurfaceSpace):
+    if not isinstance(source, SurfaceSpace) or not isinstance(target, SurfaceSpace):
         return target
     return SurfaceSpace(target.name, target.n_left if source.n_left else 0, target.n_right if source.n_right else 0)

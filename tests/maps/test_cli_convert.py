@@ -13,7 +13,7 @@ from brainview.maps.brainmap import BrainMap
 from brainview.maps.convert import convert
 from brainview.maps.io import read_map, read_maps, write_map
 from brainview.maps.jobs import export_map, open_maps, to_surface
-from brainview.maps.space import get_space, mni_space
+from brainview.maps.space import get_space, mni_space, surface_space
 from brainview.maps.volumes import mni_template
 
 
@@ -137,3 +137,12 @@ def test_jobs_of_the_window(template, tmp_path):
     assert drawn.space == get_space("fsaverage5") and drawn.is_phantom
     path = export_map(opened[0], str(tmp_path / "e.csv"), "csv", "fsaverage5")
     np.testing.assert_array_equal(read_map(path).values, drawn.values)
+
+
+def test_one_hemisphere_goes_to_that_hemisphere(real_files, tmp_path, capsys):
+    out = tmp_path / "c.csv"
+    source = real_files / "fsaverage_maps" / "lh.curv.fsaverage.mgz"
+    assert main(["convert", str(source), "--to", "csv", "--space", "fsaverage5", "--out", str(out)]) == 0
+    found = read_map(out)
+    assert found.space == surface_space("fsaverage5", "left")
+    np.testing.assert_allclose(found.values, np.asarray(nib.load(source).dataobj).ravel()[:10_242], atol=1e-6)
