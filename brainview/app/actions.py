@@ -139,7 +139,8 @@ class ShortcutSheet(QDialog):
         sheet = [(menu, [(c.title.rstrip("…"), c.shortcut) for c in members]) for menu, members in commands.sheet()]
         at = 0
         for menu, lines in [*sheet, *extra]:
-            grid.addWidget(label(menu.replace("&", ""), "section"), at, 0, 1, 2)
+            grid.setRowMinimumHeight(at, 32 if at else 0)
+            grid.addWidget(label(menu.replace("&", ""), "section"), at, 0, 1, 2, Qt.AlignmentFlag.AlignBottom)
             at += 1
             for words, keys in lines:
                 grid.addWidget(label(words, "second"), at, 0)

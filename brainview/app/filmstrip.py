@@ -49,14 +49,18 @@ ROOT = QModelIndex()
 class StripModel(QAbstractListModel):
     """Stimulus ids in the order shown; thumbnails come from `thumbs` when they are there."""
 
-    wanted = Signal()
+    needed = Signal(list)
 
     def __init__(self) -> None:
         super().__init__()
+        self._asked: list[int] = []
+        self._collect = QTimer(self)
+        self._collect.setSingleShot(True)
+        self._collect.setInterval(30)
+        self._collect.timeout.connect(self._flush)
         self.ids: list[int] = []
         self.scores: dict[int, float] = {}
         self.thumbs: Thumbs | None = None
-        self.asked: list[int] = []
         self._pictures: dict[int, QPixmap] = {}
 
     def set_ids(self, ids: Sequence[int], scores: dict[int, float]) -> None:
@@ -110,9 +114,14 @@ class StripModel(QAbstractListModel):
         return known
 
     def ask(self, stimulus: int) -> None:
-        """Note that a thumbnail was looked for and not there."""
-        self.asked.append(stimulus)
-        self.wanted.emit()
+        """Note that a thumbnail was looked for and not there; `needed(ids)` follows in a moment, once for all."""
+        self._asked.append(stimulus)
+        if not self._collect.isActive():
+            self._collect.start()
+
+    def _flush(self) -> None:
+        asked, self._asked = list(dict.fromkeys(self._asked)), []
+        self.needed.emit(asked)
 
 
 class StripDelegate(QStyledItemDelegate):
@@ -171,9 +180,11 @@ class FilmStrip(QWidget):
         self.list = self._make_list()
         self.split = QComboBox()
         self.split.setAccessibleName("Part of the stimuli")
+        self.split.setMinimumWidth(128)
         self.split.activated.connect(lambda _: self.split_chosen.emit(str(self.split.currentData())))
         self.order = QComboBox()
         self.order.setAccessibleName("Order of the stimuli")
+        self.order.setMinimumWidth(176)
         for value, words in (("id", "By number"), ("best", "Best predicted first"), ("worst", "Worst predicted first")):
             self.order.addItem(words, value)
         self.order.activated.connect(lambda _: self.order_chosen.emit(str(self.order.currentData())))
@@ -203,11 +214,7 @@ class FilmStrip(QWidget):
         column.setSpacing(GRID // 2)
         column.addLayout(bar)
         column.addWidget(self._pages, 1)
-        self._collect = QTimer(self)
-        self._collect.setSingleShot(True)
-        self._collect.setInterval(30)
-        self._collect.timeout.connect(self._flush)
-        self.model.wanted.connect(self._collect.start)
+        self.model.needed.connect(self.needed)
         self._silent = False
 
     def _make_list(self) -> QListView:
@@ -231,11 +238,6 @@ class FilmStrip(QWidget):
     def _tell(self, now: QModelIndex, _before: QModelIndex) -> None:
         if not self._silent and now.isValid():
             self.chosen.emit(int(now.data(ID)))
-
-    def _flush(self) -> None:
-        asked, self.model.asked = list(dict.fromkeys(self.model.asked)), []
-        if asked:
-            self.needed.emit(asked)
 
     def show_splits(self, splits: Sequence[str], chosen: str) -> None:
         """Fill the chooser of parts; "" stands for all."""

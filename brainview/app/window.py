@@ -140,7 +140,7 @@ class MainWindow(QMainWindow):
                              (Qt.Corner.BottomRightCorner, Area.RightDockWidgetArea)):
             self.setCorner(corner, area)
         left, right, bottom = Area.LeftDockWidgetArea, Area.RightDockWidgetArea, Area.BottomDockWidgetArea
-        self._dock("subjects", "Subjects && training", self.subjects, left, 264)
+        self._dock("subjects", "Subjects && training", self.subjects, left, 284)
         self._dock("encoding", "Encoding", self.encoding, right, 312)
         self._dock("attribution", "Attribution", self.attribution, right, 312)
         self._dock("decoding", "Decoding", self.decoding, right, 312)
@@ -151,7 +151,7 @@ class MainWindow(QMainWindow):
         self.tabifyDockWidget(self.docks["stimuli"], self.docks["jobs"])
         self.docks["encoding"].raise_()
         self.docks["stimuli"].raise_()
-        self.resizeDocks([self.docks["subjects"], self.docks["encoding"]], [288, 344], Qt.Orientation.Horizontal)
+        self.resizeDocks([self.docks["subjects"], self.docks["encoding"]], [296, 352], Qt.Orientation.Horizontal)
         self.resizeDocks([self.docks["stimuli"]], [188], Qt.Orientation.Vertical)
         for bar in self.findChildren(QTabBar):
             bar.setElideMode(Qt.TextElideMode.ElideNone)
@@ -174,10 +174,8 @@ class MainWindow(QMainWindow):
             head = QFrame()
             head.setProperty("role", "dock-title")
             row = QHBoxLayout(head)
-            row.setContentsMargins(2 * GRID, 0, GRID, 0)
-            words = label(title.replace("&&", "&"), "section")
-            row.addWidget(words)
-            head.setFixedHeight(36)
+            row.setContentsMargins(2 * GRID, 10, GRID, 9)
+            row.addWidget(label(title.replace("&&", "&"), "title"))
             dock.setTitleBarWidget(head)
         else:
             dock.setTitleBarWidget(QWidget())  # the tab says the name; a title bar would say it twice

@@ -88,7 +88,7 @@ class MapChooser(QWidget):
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(GRID // 2)
         box.addWidget(row(self.brains, self.metrics, stretch=1))
-        self.brains.setMaximumWidth(130)
+        self.brains.setMaximumWidth(104)
         box.addWidget(self.definition)
 
     def _tell(self) -> None:

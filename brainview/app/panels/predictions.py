@@ -110,7 +110,7 @@ class PredictionsSection(QWidget):
         self.list.setFixedHeight(SIDE + 40)
         self.list.selectionModel().currentChanged.connect(
             lambda now, _: self.stimulus_chosen.emit(int(now.data(ID))) if now.isValid() and not self._silent else None)
-        self.model.wanted.connect(self._ask)
+        self.model.needed.connect(self.needed)
         self.card = PredictionCard()
         self.card.chosen.connect(self.kind_chosen)
         self.hint = label("Choose a stimulus to see its measured and predicted response on one scale.", "caption",
@@ -121,10 +121,6 @@ class PredictionsSection(QWidget):
         for widget in (self.order, self.list, self.hint, self.card):
             box.addWidget(widget)
         self.card.hide()
-
-    def _ask(self) -> None:
-        asked, self.model.asked = list(dict.fromkeys(self.model.asked)), []
-        self.needed.emit(asked)
 
     def show_ranking(self, ranking: Sequence[tuple[int, float, float]], current: int) -> None:
         """Show (stimulus, R², r) rows."""

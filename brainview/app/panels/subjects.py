@@ -137,7 +137,7 @@ class SubjectList(QListWidget):
             item.setData(Qt.ItemDataRole.UserRole, name)
             self.addItem(item)
         self._silent = False
-        self.setFixedHeight(min(8, max(1, len(names))) * 28 + 8)
+        fit_rows(self, len(names), most=8)
 
     def mark(self, name: str) -> None:
         """Select one without telling anybody."""
@@ -146,6 +146,12 @@ class SubjectList(QListWidget):
             if self.item(k).data(Qt.ItemDataRole.UserRole) == name:
                 self.setCurrentRow(k)
         self._silent = False
+
+
+def fit_rows(view: QListWidget, count: int, most: int) -> None:
+    """Make a list as high as its rows, up to `most` of them."""
+    height = view.sizeHintForRow(0) if count else 24
+    view.setFixedHeight(min(most, max(1, count)) * max(20, height) + 8)
 
 
 class RunList(QListWidget):
@@ -169,7 +175,7 @@ class RunList(QListWidget):
             self.addItem(item)
             if run.path == current:
                 self.setCurrentItem(item)
-        self.setFixedHeight(min(6, max(1, len(runs))) * 28 + 8)
+        fit_rows(self, len(runs), most=6)
 
 
 class SubjectsPanel(QStackedWidget):

@@ -129,7 +129,8 @@ class Segments(QFrame):
             part.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             part.setAccessibleName(f"{name}: {words}")
             part.setToolTip(tips[k] if k < len(tips) else "")
-            part.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+            part.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)  # equal widths
+            part.setMinimumWidth(6 * GRID)
             part.clicked.connect(lambda _=False, v=value: self.chosen.emit(v))
             self._group.addButton(part)
             self._buttons[value] = part
