@@ -26,9 +26,9 @@ TUNING: dict[str, tuple[tuple[float, ...], float]] = {
     "EBA": ((0.15, 1, 0.60, 0.10, 0.07, 0.10, 0.00, 0.13, 0), 0.4),
     "FBA-1": ((0.30, 1, 0.60, 0.10, 0.07, 0.10, 0.10, 0.13, 0), 0.5),
     "FBA-2": ((0.30, 1, 0.60, 0.10, 0.07, 0.10, 0.10, 0.13, 0), 0.5),
-    "OPA": ((-0.05, -0.05, -0.15, 0.30, -0.08, 0.30, 0.10, 0.10, 0.9), 0.15),
-    "PPA": ((-0.15, -0.10, -0.15, 0.30, -0.08, 0.40, 0.10, 0.10, 1.0), 0.15),
-    "RSC": ((-0.10, -0.10, -0.15, 0.30, -0.08, 0.50, 0.10, 0.10, 1.0), 0.15),
+    "OPA": ((-0.10, -0.10, -0.15, 0.35, -0.08, 0.40, 0.10, 0.10, 0.9), 0.15),
+    "PPA": ((-0.20, -0.20, -0.15, 0.35, -0.08, 0.50, 0.10, 0.10, 1.0), 0.15),
+    "RSC": ((-0.15, -0.15, -0.15, 0.35, -0.08, 0.50, 0.10, 0.10, 1.0), 0.15),
     "OWFA": ((0.15, 0.05, 0.13, 0.13, 0.18, 0.08, 1, 0.27, 0), 0.95),
     "VWFA-1": ((0.15, 0.05, 0.13, 0.13, 0.18, 0.08, 1, 0.27, 0), 0.95),
     "VWFA-2": ((0.15, 0.05, 0.13, 0.13, 0.18, 0.08, 1, 0.27, 0), 0.95),
@@ -96,8 +96,8 @@ def drives(scenes: Sequence[Scene]) -> Drives:
                 peripheral[:, row, column] += share * amplitude * contra * (1 - 0.7 * near)
             items[row, position[thing.noun]] += amplitude
             covered += thing.size**2 / (2 * HALF_DISPLAY) ** 2
-        items[row, position[scene.scene]] = 1.0
-        place = 0.55 + 0.30 * _LAYOUT[scene.scene] + 0.35 * (0.7 - min(covered, 1.0))
+        items[row, position[scene.scene]] = 0.3
+        place = 0.6 + 0.08 * _LAYOUT[scene.scene] + 1.6 * (0.25 - min(covered, 0.6))
         foveal[:, row, -1] = peripheral[:, row, -1] = np.square(max(place, 0.0))
     return Drives(np.sqrt(foveal).astype(np.float32), np.sqrt(peripheral).astype(np.float32), items)
 

@@ -23,6 +23,8 @@ ORIENTATIONS = np.arange(8) * np.pi / 8
 LOG_BANDWIDTH, ORIENTATION_SD, GLOBAL_SHARE = 0.6, np.radians(20.0), 0.15
 #: Channels: frequency slowest.
 CHANNELS = FREQUENCIES.size * ORIENTATIONS.size
+#: Pictures pooled in one matrix product.
+_BATCH = 16
 _PIXELS_PER_DEGREE = SIDE / (2 * HALF_DISPLAY)
 
 
@@ -114,7 +116,9 @@ def pooled_drive(energy: np.ndarray, pool: np.ndarray, channels: np.ndarray) -> 
     out = np.empty((len(energy), len(pool)), np.float32)
     transposed = np.ascontiguousarray(pool.T)
     tuning = np.ascontiguousarray(channels.T)
-    for i in range(len(energy)):
-        pooled = np.asarray(energy[i], np.float32).reshape(CHANNELS, -1) @ transposed
-        out[i] = np.sqrt(np.maximum((pooled * tuning).sum(0), 0))
+    for start in range(0, len(energy), _BATCH):
+        block = np.asarray(energy[start:start + _BATCH], np.float32).reshape(-1, GRID * GRID)
+        pooled = (block @ transposed).reshape(-1, CHANNELS, len(pool))
+        pooled *= tuning
+        out[start:start + _BATCH] = np.sqrt(np.maximum(pooled.sum(1), 0))
     return out

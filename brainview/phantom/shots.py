@@ -18,7 +18,7 @@ from brainview.core.files import atomic_write
 from brainview.core.jobs import JobContext
 from brainview.phantom import gabor
 from brainview.phantom.draw import draw_scene, render
-from brainview.phantom.words import details
+from brainview.phantom.words import CAPTION_STYLES, captions, description, questions
 from brainview.phantom.world import Scene
 
 #: Scenes of one chunk: what a cancelled build may have to draw again.
@@ -50,9 +50,21 @@ def shoot(scene: Scene, pack: Callable[[np.ndarray], bytes] | None) -> Shot:
     picture = render(scene)
     pixels = picture.image
     energy = gabor.energies(gabor.luminance(Image.fromarray(pixels))).astype(np.float16)
-    words = {**details(scene, picture.boxes), "scene": scene.scene, "category": scene.main.category,
-             "graph": scene.to_dict()}
-    return Shot(pack(pixels), energy, words)
+    return Shot(pack(pixels), energy, told(scene, picture.boxes))
+
+
+def told(scene: Scene, boxes: dict[int, tuple[float, float, float, float]]) -> dict[str, Any]:
+    """Return what is said about a scene, as one line of ``scenes.jsonl`` without its id.
+
+    Captions with their style, description, boxes {label, noun, box (x0, y0, x1, y1 in 0..1)}, questions, the scene
+    graph (from which the clip of the scene is drawn as well).
+    """
+    texts = [{"text": text, "style": style} for text, style in zip(captions(scene), CAPTION_STYLES, strict=True)]
+    things = [{"label": scene.objects[i].coco or scene.objects[i].noun, "noun": scene.objects[i].noun,
+               "box": list(box)} for i, box in sorted(boxes.items())]
+    return {"captions": texts, "description": description(scene), "boxes": things,
+            "questions": questions(scene), "category": scene.main.category,
+            "scene": scene.scene, "graph": scene.to_dict()}
 
 
 class Album:

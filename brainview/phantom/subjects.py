@@ -19,7 +19,7 @@ FACTORS = (1.24, 1.12, 0.99, 0.80, 1.17, 0.90, 1.00, 0.74)
 #: What drives a vertex.
 NONE, EARLY, CATEGORY, SEMANTIC, RIM = range(5)
 #: Planted s.d. of the signal over that of the noise, before subject, level and position.
-Q_AREA = {EARLY: 0.62, CATEGORY: 0.56, SEMANTIC: 0.46, RIM: 0.30}
+Q_AREA = {EARLY: 0.62, CATEGORY: 0.56, SEMANTIC: 0.40, RIM: 0.30}
 #: Even the best vertex has noise: q saturates towards this (keeps the 95th percentile of the ceiling below 75 %).
 Q_LIMIT = 1.5
 #: Gain of the rim round the areas, where the response to pictures fades.
