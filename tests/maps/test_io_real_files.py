@@ -39,10 +39,11 @@ class Refused:
 
 LEFT, RIGHT = Opens("fsaverage", kind="diverging", note="left"), Opens("fsaverage", kind="diverging", note="right")
 MNI = Opens("mni152-2mm", "MNI152")
+ORDERS = ("AIL", "ASL", "ILA", "IPL", "IRA", "LAS", "LIP", "LPS",
+          "PIR", "PLI", "RAS", "RPI", "RSA", "SAR", "SLP", "SPR")
 MESH = Refused("Open it as a surface")
 EXPECTED: dict[str, Opens | Refused] = {
-    **{f"nifti_odd/orientations/{code}.nii.gz": Opens(f"volume:{code}", "scanner") for code in (
-        ["AIL", "ASL", "ILA", "IPL", "IRA", "LAS", "LIP", "LPS", "PIR", "PLI", "RAS", "RPI", "RSA", "SAR", "SLP", "SPR"])},
+    **{f"nifti_odd/orientations/{code}.nii.gz": Opens(f"volume:{code}", "scanner") for code in ORDERS},
     "nifti_odd/niivue/ras.hdr": Opens("volume:ras", "scanner"),
     "nifti_odd/niivue/ras.img": Opens("volume:ras", "scanner"),
     "nifti_odd/niivue/minimal.nii.gz": Opens("volume:minimal", "unknown", note="no orientation"),

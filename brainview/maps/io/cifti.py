@@ -64,11 +64,11 @@ def read_matrix(source: ByteSource, header: VolumeHeader, wanted: Wanted) -> lis
     if (len(along), len(across)) != (width, rows):
         raise FormatError(f"has {rows:,} x {width:,} values; its XML describes {len(across):,} x {len(along):,}",
                           where=path, remedy="Copy it again.")
+    check_promise(source, header.offset - source.position + rows * width * header.dtype.itemsize)
     block = _block(matrix)
     space = _space(across, path, block)
     frames = _frames(along, stem(path), space)
     picked = wanted.pick(width, path)
-    check_promise(source, header.offset - source.position + rows * width * header.dtype.itemsize)
     check_map_cost(rows, len(picked), where=path)
     source.skip_to(header.offset)
     values = read_columns(source, rows, width, picked, header.dtype, header.scale)

@@ -16,7 +16,7 @@ from brainview.core.errors import FormatError, MismatchError
 from brainview.core.names import shown
 from brainview.maps.grayordinates import recognised
 from brainview.maps.io.nifti_header import check_affine
-from brainview.maps.io.spaces import standard_grid
+from brainview.maps.io.spaces import space_from_dict, standard_grid
 from brainview.maps.space import (
     VERTICES,
     BrainStructure,
@@ -93,7 +93,31 @@ def space_of(axis: Any, path: Path, block: dict[str, Any] | None = None) -> Spac
             return MaskedSpace(shown(str(told.get("name", "mask"))), surface, index)
     only_volume = volume if any(not s.n_vertices for s in structures) else None
     space = GrayordinateSpace(f"grayordinates:{len(axis)}", tuple(structures), only_volume)
-    return recognised(space)
+    return _own_grayordinates(axis, space, block) or recognised(space)
+
+
+def _own_grayordinates(axis: Any, space: GrayordinateSpace, block: dict[str, Any] | None) -> GrayordinateSpace | None:
+    """Return the space that a block of ours tells, on its own grid, when its key says that it is this one."""
+    told = (block or {}).get("space")
+    if not isinstance(told, dict) or told.get("kind") != "grayordinates":
+        return None
+    try:
+        volume = space_from_dict(told["volume"]) if told.get("volume") is not None else None
+    except FormatError:
+        return None
+    structures = space.structures
+    if isinstance(volume, VolumeSpace):
+        if tuple(axis.volume_shape or ()) != volume.shape:
+            return None
+        flat = np.zeros(len(axis), np.int64)
+        rows = ~np.asarray(axis.surface_mask)
+        flat[rows] = np.ravel_multi_index(tuple(np.asarray(axis.voxel)[rows].T), volume.shape)
+        starts = np.cumsum([0, *(len(s.index) for s in structures)])
+        structures = tuple(s if s.n_vertices else BrainStructure(s.name, flat[a:a + len(s.index)])
+                           for s, a in zip(structures, starts[:-1], strict=True))
+    grid = volume if isinstance(volume, VolumeSpace) else None
+    own = GrayordinateSpace(shown(str(told.get("name"))), structures, grid)
+    return own if own.key == told.get("key") else None
 
 
 def _own_name(surface: SurfaceSpace, told: dict[str, Any]) -> SurfaceSpace:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from brainview.core.errors import FormatError, MismatchError
+from brainview.core.errors import FormatError, LimitError, MismatchError
 from brainview.core.names import shown
 from brainview.maps.brainmap import BrainMap, Kind, Label
 from brainview.maps.space import VERTICES, Space, SurfaceSpace, surface_space
@@ -23,6 +23,10 @@ _SUFFIXES = (".gz", ".nii", ".hdr", ".img", ".mgh", ".mgz", ".gii", ".annot", ".
 _SIDE = re.compile(r"(?:^|[._\-\s])(?:(lh|LH|left|Left|LEFT|L)|(rh|RH|right|Right|RIGHT|R))(?=[._\-\s]|$)")
 #: Templates whose surfaces have the vertex count of an fsaverage but are not registered to it.
 _OTHER_TEMPLATES = re.compile(r"icbm|colin|mni", re.IGNORECASE)
+
+
+#: The most maps that are opened at once.
+MOST_MAPS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,8 @@ class Wanted:
     def pick(self, count: int, where: object) -> list[int]:
         """Return the wanted map numbers out of `count`; refuses a number that is not there."""
         if self.index is None:
+            if count > MOST_MAPS:  # the list of numbers alone would cost memory
+                raise LimitError(f"holds {count:,} maps", where=where, remedy="Open one of them by its number.")
             return list(range(count))
         for number in self.index:
             if not -count <= number < count:

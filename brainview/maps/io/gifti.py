@@ -33,7 +33,8 @@ from brainview.maps.io.stream import ByteSource, looks_like
 from brainview.maps.io.xml import PARSE_ERRORS, forbid
 from brainview.maps.space import SurfaceSpace
 
-_POINTS, _TRIANGLES, _LABEL, _NODES = 1008, 1009, 1002, 2010
+_POINTS, _TRIANGLES, _LABEL, _NODES = (intent_codes.code[f"NIFTI_INTENT_{word}"] for word in (
+    "POINTSET", "TRIANGLE", "LABEL", "NODE_INDEX"))
 #: Data arrays that are no map of the vertices.
 _NO_MAP = {"NIFTI_INTENT_GENMATRIX", "NIFTI_INTENT_VECTOR", "NIFTI_INTENT_RGB_VECTOR", "NIFTI_INTENT_RGBA_VECTOR",
            "NIFTI_INTENT_SYMMATRIX", "NIFTI_INTENT_DISPVECT"}
@@ -75,7 +76,8 @@ def _decode(array: GiftiDataArray, text: str, path: Path, limit: int) -> np.ndar
     if not shape or min(shape) < 1:
         raise FormatError(f"declares a data array of shape {shape}", where=path)
     byte_order: Any = gifti_endian_codes.byteorder[array.endian]
-    dtype = np.dtype(str(data_type_codes.dtype[array.datatype])).newbyteorder(byte_order)
+    stored: Any = data_type_codes.dtype[array.datatype]
+    dtype = np.dtype(stored).newbyteorder(byte_order)
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
         raise FormatError(f"holds values of type {shown(dtype)}, which is no map", where=path)
     need = check_allocation(shape, dtype, where=path, limit=limit)

@@ -54,7 +54,7 @@ def _read_header(source: ByteSource) -> VolumeHeader:
     notes, world = [], "scanner"
     try:
         with np.errstate(all="ignore"):
-            if int(hdr["goodRASFlag"]) == 1:
+            if head[28:30] == b"\0\1":  # nibabel fills in its default when this flag is not set
                 affine = hdr.get_affine()
             else:
                 world = "unknown"

@@ -108,8 +108,8 @@ def read_frames(source: ByteSource, header: VolumeHeader, wanted: Wanted, path: 
     """Return the wanted frames of a file whose values lie at ``header.offset`` of `source`, first axis fastest."""
     grid, count = _grid(header.shape, path)
     n, itemsize = math.prod(grid), header.dtype.itemsize
-    picked = wanted.pick(count, path)
     check_promise(source, header.offset - source.position + n * count * itemsize)
+    picked = wanted.pick(count, path)
     check_map_cost(n, len(picked), where=path)
     block = _block(header)
     maps: dict[int, BrainMap] = {}

@@ -133,7 +133,8 @@ def _shape(hdr: Any, path: Path) -> tuple[int, ...]:
 def _dtype(hdr: Any, path: Path) -> np.dtype:
     code = int(hdr["datatype"])
     try:
-        dtype = np.dtype(str(nib.nifti1.data_type_codes.dtype[code])).newbyteorder(hdr.endianness)
+        stored: Any = nib.nifti1.data_type_codes.dtype[code]
+        dtype = np.dtype(stored).newbyteorder(hdr.endianness)
     except KeyError:
         raise FormatError(f"has an unknown data type (code {code})", where=path) from None
     if dtype.kind == "c":
