@@ -19,7 +19,8 @@ from brainview.phantom.world.scene import Scene, SceneObject
 FRAMES = 16
 FRAMES_PER_SECOND = 8
 # cycles in two seconds
-CYCLES = {"walk": 2.0, "run": 3.0, "jump": 2.0, "dance": 2.0, "push": 2.0, "pull": 2.0, "carry walk": 2.0, "pedal": 2.0, "throw": 1.0}
+CYCLES = {"walk": 2.0, "run": 3.0, "jump": 2.0, "dance": 2.0, "push": 2.0, "pull": 2.0, "carry walk": 2.0,
+    "pedal": 2.0, "throw": 1.0}
 # distance in two seconds, in heights of the one who moves
 SPEED = {
     "walk": 0.30, "run": 0.75, "push": 0.22, "pull": 0.22, "carry walk": 0.28, "pedal": 0.6, "ride": 0.35,
@@ -48,8 +49,10 @@ def clip_frames(scene: Scene, size: int = 160, frames: int = FRAMES) -> np.ndarr
         For a size or number of frames that no clip has.
     """
     if not 32 <= size <= 425 or not 2 <= frames <= 240:
-        raise BrainViewError(f"a clip of {frames} frames of {size} px cannot be made", remedy="Take 2-240 frames of 32-425 px.")
-    return np.stack([draw_scene(moment(scene, k / frames), size, phase=_phase(scene, k / frames)) for k in range(frames)])
+        raise BrainViewError(f"a clip of {frames} frames of {size} px cannot be made",
+            remedy="Take 2-240 frames of 32-425 px.")
+    return np.stack([draw_scene(moment(scene, k / frames), size,
+        phase=_phase(scene, k / frames)) for k in range(frames)])
 
 
 def _phase(scene: Scene, t: float) -> float:
@@ -119,6 +122,6 @@ def _arc(scene: Scene, actor: SceneObject, ball: SceneObject, t: float) -> tuple
 
 
 def motion_energy(clip: np.ndarray) -> np.ndarray:
-    """Return the mean squared luminance change between neighbouring frames, (frames - 1, h, w) float32 in 0..1 units."""
+    """Return the squared luminance change between neighbouring frames, (frames - 1, h, w) float32, 0..1 units."""
     gray = clip.astype(np.float32).mean(-1) / 255.0
     return np.diff(gray, axis=0) ** 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def spectrum_slope(image: np.ndarray, low: float = 4.0, high: float = 0.35) -> f
     radius = np.hypot(f[:, None], f[None, :])
     edges = np.geomspace(low, high * n, 19)
     points = []
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
+    for a, b in pairwise(edges):
         ring = amplitude[(radius >= a) & (radius < b)]
         if len(ring):
             points.append((np.log((a * b) ** 0.5), np.log(ring.mean())))
@@ -59,7 +60,8 @@ def picture_statistics(images: list[np.ndarray]) -> PictureStatistics:
     means = np.array([gray.mean() for gray in grays])
     contrast = np.array([gray.std() / gray.mean() for gray in grays])
     return PictureStatistics(
-        float(slopes.mean()), float(slopes.std()), float(contrast.mean()), float(means.mean()), float(means.std()), len(images)
+        float(slopes.mean()), float(slopes.std()), float(contrast.mean()), float(means.mean()),
+        float(means.std()), len(images),
     )
 
 
@@ -72,7 +74,7 @@ def small_gray(image: np.ndarray, size: int = 64) -> np.ndarray:
 
 
 def crop_square(image: np.ndarray, box: tuple[float, float, float, float], margin: float = 0.05) -> np.ndarray:
-    """Return the square part (k, k, 3) of a picture round a box (shares of the picture), moved inside where it sticks out."""
+    """Return the square part (k, k, 3) of a picture round a box (shares), moved inside where it sticks out."""
     n = image.shape[0]
     side = min(n, int(np.ceil(n * max(box[2] - box[0], box[3] - box[1]) * (1 + 2 * margin))))
     x, y = (int(np.clip(n * 0.5 * (a + b) - side / 2, 0, n - side)) for a, b in ((box[0], box[2]), (box[1], box[3])))
@@ -87,7 +89,8 @@ def color_histogram(image: np.ndarray, bins: int = 4) -> np.ndarray:
 
 
 def probe_accuracy(
-    features: np.ndarray, labels: np.ndarray, train: int, alphas: tuple[float, ...] = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
+    features: np.ndarray, labels: np.ndarray, train: int, alphas: tuple[float, ...] = (0.01, 0.1, 1.0, 10.0, 100.0,
+        1000.0)
 ) -> float:
     """Return the accuracy of a linear (ridge) classifier that is fitted on the first `train` rows.
 

@@ -50,7 +50,8 @@ def world():
 def test_the_vocabulary_has_the_stated_sizes():
     counts = Counter(entry.category for entry in NOUNS.values())
     assert counts == {"person": 6, "animal": 8, "vehicle": 6, "food": 8, "furniture": 5, "word": 2, "object": 5}
-    assert (len(SCENES), len(NOUNS), len(SIGN_WORDS), len(COLORS), len(ACTIONS), len(RELATIONS)) == (12, 40, 24, 10, 20, 8)
+    assert (len(SCENES), len(NOUNS), len(SIGN_WORDS), len(COLORS), len(ACTIONS), len(RELATIONS)) == (12, 40, 24, 10,
+        20, 8)
     assert len(POSITIONS) == 9 and all(3 <= len(word) <= 7 for word in SIGN_WORDS)
     assert set(CATEGORIES) == set(counts)
 
@@ -79,7 +80,8 @@ def test_any_scene_can_be_made_alone(scenes, world):
 
 def test_pools_share_no_graph_and_test_scenes_all_differ(world):
     keys = {name: {graph_key(s) for s in getattr(world, name)} for name in ("train", "test", "reserve")}
-    assert not keys["train"] & keys["test"] and not keys["train"] & keys["reserve"] and not keys["test"] & keys["reserve"]
+    assert not keys["train"] & keys["test"] and not keys["train"] & keys["reserve"]
+    assert not keys["test"] & keys["reserve"]
     assert len(keys["test"]) == len(world.test)
 
 
@@ -92,7 +94,8 @@ def test_every_test_scene_has_a_sibling(world):
 
 def test_easy_worlds_have_no_siblings():
     scenes = generate_scenes(12, 5, "easy", pool="test")
-    assert any([t.noun for t in a.objects] != [t.noun for t in b.objects] for a, b in zip(scenes[::2], scenes[1::2], strict=True))
+    assert any([t.noun for t in a.objects] != [t.noun for t in b.objects] for a,
+        b in zip(scenes[::2], scenes[1::2], strict=True))
     with pytest.raises(BrainViewError, match="level"):
         generate_scenes(1, 5, "nightmare")
 
@@ -117,7 +120,7 @@ def test_composition_keeps_its_shares(scenes):
         assert abs(counts[number] / n - share) < 0.13
     assert abs(sum(any(t.category == "person" for t in s.objects) for s in scenes) / n - 0.40) < 0.12
     assert abs(sum(bool(s.sign_text) for s in scenes) / n - 0.25) < 0.12
-    assert set(s.scene for s in scenes) == set(SCENES)
+    assert {s.scene for s in scenes} == set(SCENES)
 
 
 def test_many_actions_occur():
@@ -152,7 +155,8 @@ def test_summaries_are_in_degrees_round_fixation(scenes):
 def test_faces_vanish_from_behind_and_when_tiny(scenes):
     scene = next(s for s in scenes if s.main.category == "person" and s.main.pose != "sleep")
     front = replace(scene.main, facing="front", box=(0.4, 0.2, 0.6, 0.8))
-    for thing, face in ((front, True), (replace(front, facing="back"), False), (replace(front, box=(0.45, 0.5, 0.5, 0.6)), False)):
+    for thing, face in ((front, True), (replace(front, facing="back"), False),
+        (replace(front, box=(0.45, 0.5, 0.5, 0.6)), False)):
         summary = object_summaries(replace(scene, objects=(thing,)))[0]
         assert summary.face_visible is face and summary.body_visible
 

@@ -30,7 +30,8 @@ def gait(pose: str, phase: float) -> Gait:
     """Return the leg angles (degrees from straight down, positive to the front) of a pose at a phase."""
     s, c = sin(2 * pi * (phase + 0.15)), cos(2 * pi * (phase + 0.15))
     if pose == "walk":
-        return Gait(((24 * s, 24 * s - 12), (-24 * s, -24 * s - 6), (-20 * s, -20 * s + 10), (20 * s, 20 * s + 12)), 0.0, 3 * c)
+        return Gait(((24 * s, 24 * s - 12), (-24 * s, -24 * s - 6), (-20 * s, -20 * s + 10), (20 * s, 20 * s + 12)),
+            0.0, 3 * c)
     if pose == "run":
         a = 50 * c
         return Gait(((a, a + 12), (a - 20, a - 14), (-a, -a - 22), (-a + 22, -a - 2)), 0.07 + 0.04 * s, -8, -3 * s)
@@ -57,7 +58,8 @@ def draw_animal(pen: Pen, thing: SceneObject, phase: float = 0.0) -> None:
         _FOUR[thing.noun](pen, color, gait(thing.pose, phase), phase)
 
 
-def _legs(pen: Pen, g: Gait, front: float, hind: float, top: float, color: Rgb, width: float, hoof: Rgb | None, near: bool) -> None:
+def _legs(pen: Pen, g: Gait, front: float, hind: float, top: float, color: Rgb, width: float, hoof: Rgb | None,
+    near: bool) -> None:
     length = -top / 2.0
     pairs = ((g.legs[0], front), (g.legs[2], hind)) if near else ((g.legs[1], front - 0.05), (g.legs[3], hind + 0.05))
     tone = 1.0 if near else 0.74
@@ -94,7 +96,8 @@ def _dog(pen: Pen, color: Rgb, g: Gait, phase: float) -> None:
         _legs(p, g, 0.27, -0.33, -0.38, color, 0.105, None, near=False)
         with p.at(-0.44, -0.56, turn=-38 + wag) as t:
             t.line([(0, 0), (-0.14, -0.05), (-0.25, -0.14)], color, 0.075, smooth=True)
-        p.curve([(-0.52, -0.68), (0.1, -0.66), (0.48, -0.76), (0.46, -0.36), (0.1, -0.34), (-0.3, -0.40), (-0.54, -0.34)], color)
+        p.curve([(-0.52, -0.68), (0.1, -0.66), (0.48, -0.76), (0.46, -0.36), (0.1, -0.34), (-0.3, -0.40),
+            (-0.54, -0.34)], color)
         p.oval(0.28, -0.46, 0.16, 0.16, blend(color, (255, 246, 230), 0.35), alpha=0.6)
         _legs(p, g, 0.31, -0.37, -0.40, color, 0.115, None, near=True)
         p.line([(0.30, -0.58), (0.43, -0.76)], color, 0.20)
@@ -107,7 +110,8 @@ def _cat_head(p: Pen, color: Rgb, asleep: bool = False) -> None:
     dark = shade(color, 0.7)
     for side in (-1, 1):
         p.poly([(0.03 + 0.04 * side, -0.14), (0.03 + 0.19 * side, -0.05), (0.03 + 0.17 * side, -0.30)], color)
-        p.poly([(0.03 + 0.09 * side, -0.14), (0.03 + 0.16 * side, -0.09), (0.03 + 0.155 * side, -0.235)], (238, 160, 160))
+        p.poly([(0.03 + 0.09 * side, -0.14), (0.03 + 0.16 * side, -0.09), (0.03 + 0.155 * side, -0.235)],
+            (238, 160, 160))
     p.oval(0.03, 0.0, 0.20, 0.17, color)
     for k in (-0.05, 0.03, 0.11):
         p.line([(k, -0.155), (k, -0.10)], dark, 0.020)
@@ -147,7 +151,8 @@ def _sitting(pen: Pen, noun: str, color: Rgb, phase: float) -> None:
     with pen.at(-0.22, -0.08, turn=sway) as t:
         t.line([(0, 0), (-0.20, 0.0), (-0.28, -0.18)], color, 0.08, smooth=True)
     pen.line([(0.14, -0.45), (0.12, -0.05)], shade(color, 0.78), 0.10)
-    pen.curve([(-0.36, -0.02), (-0.34, -0.45), (-0.02, -0.72), (0.24, -0.70), (0.30, -0.32), (0.20, 0.02), (-0.2, 0.03)], color)
+    pen.curve([(-0.36, -0.02), (-0.34, -0.45), (-0.02, -0.72), (0.24, -0.70), (0.30, -0.32), (0.20, 0.02),
+        (-0.2, 0.03)], color)
     pen.oval(-0.14, -0.16, 0.18, 0.16, shade(color, 0.92))
     pen.line([(0.20, -0.50), (0.21, -0.06)], color, 0.11)
     pen.oval(0.24, -0.035, 0.075, 0.04, shade(color, 1.15))
@@ -185,7 +190,8 @@ def _sleeping(pen: Pen, noun: str, color: Rgb, phase: float) -> None:
 
 
 def _horse_head(p: Pen, color: Rgb, asleep: bool = False) -> None:
-    p.curve([(-0.10, -0.10), (0.06, -0.16), (0.30, 0.08), (0.34, 0.20), (0.24, 0.24), (0.06, 0.12), (-0.10, 0.14)], color)
+    p.curve([(-0.10, -0.10), (0.06, -0.16), (0.30, 0.08), (0.34, 0.20), (0.24, 0.24), (0.06, 0.12), (-0.10, 0.14)],
+        color)
     p.oval(0.28, 0.16, 0.075, 0.062, shade(color, 0.72), turn=35)
     p.oval(0.31, 0.15, 0.013, 0.016, INK)
     p.poly([(-0.06, -0.09), (0.03, -0.12), (-0.01, -0.26)], color)
@@ -198,7 +204,8 @@ def _horse(pen: Pen, color: Rgb, g: Gait, phase: float) -> None:
     with pen.at(0, -g.lift, turn=g.pitch) as p:
         _legs(p, g, 0.24, -0.30, -0.42, color, 0.062, hoof, near=False)
         p.line([(-0.40, -0.58), (-0.52, -0.50), (-0.52, -0.22 + 0.03 * sin(2 * pi * phase))], mane, 0.075, smooth=True)
-        p.curve([(-0.48, -0.66), (-0.1, -0.60), (0.30, -0.68), (0.38, -0.50), (0.26, -0.36), (-0.1, -0.34), (-0.44, -0.38)], color)
+        p.curve([(-0.48, -0.66), (-0.1, -0.60), (0.30, -0.68), (0.38, -0.50), (0.26, -0.36), (-0.1, -0.34),
+            (-0.44, -0.38)], color)
         _legs(p, g, 0.27, -0.34, -0.43, color, 0.070, hoof, near=True)
         turn = g.head * (1.15 if g.head > 30 else 0.5)
         with p.at(0.26, -0.58, turn=turn) as n:
@@ -211,7 +218,8 @@ def _horse(pen: Pen, color: Rgb, g: Gait, phase: float) -> None:
 
 def _cow_head(p: Pen, color: Rgb, asleep: bool = False) -> None:
     for side in (-1, 1):
-        p.line([(0.03 + 0.06 * side, -0.13), (0.03 + 0.13 * side, -0.20), (0.03 + 0.10 * side, -0.28)], (236, 222, 190), 0.036, smooth=True)
+        p.line([(0.03 + 0.06 * side, -0.13), (0.03 + 0.13 * side, -0.20), (0.03 + 0.10 * side, -0.28)],
+            (236, 222, 190), 0.036, smooth=True)
         p.oval(0.03 + 0.19 * side, -0.07, 0.085, 0.042, shade(color, 0.72), turn=-18 * side)
     p.curve([(-0.12, -0.17), (0.18, -0.17), (0.20, 0.12), (0.16, 0.22), (-0.06, 0.22), (-0.14, 0.1)], color)
     p.oval(0.05, 0.15, 0.155, 0.105, (240, 178, 170))
@@ -225,7 +233,8 @@ def _cow(pen: Pen, color: Rgb, g: Gait, phase: float) -> None:
     spot = (52, 48, 50) if sum(color) > 600 else (240, 236, 226)
     with pen.at(0, -g.lift, turn=g.pitch) as p:
         _legs(p, g, 0.36, -0.44, -0.38, color, 0.10, (60, 50, 46), near=False)
-        p.line([(-0.58, -0.72), (-0.66, -0.55), (-0.65 + 0.03 * sin(2 * pi * phase), -0.32)], shade(color, 0.8), 0.035, smooth=True)
+        p.line([(-0.58, -0.72), (-0.66, -0.55), (-0.65 + 0.03 * sin(2 * pi * phase), -0.32)], shade(color, 0.8),
+            0.035, smooth=True)
         p.curve([(-0.64, -0.82), (0.0, -0.78), (0.56, -0.84), (0.58, -0.36), (0.0, -0.30), (-0.62, -0.34)], color)
         p.oval(-0.32, -0.62, 0.17, 0.13, spot, turn=20)
         p.oval(0.10, -0.52, 0.14, 0.12, spot, turn=-25)
@@ -275,8 +284,10 @@ def _elephant(pen: Pen, color: Rgb, g: Gait, phase: float) -> None:
     slow = Gait(tuple((0.6 * a, 0.45 * b) for a, b in g.legs), 0.4 * g.lift, g.head)  # type: ignore[arg-type]
     with pen.at(0, -slow.lift) as p:
         _legs(p, slow, 0.22, -0.36, -0.36, color, 0.155, shade(color, 0.8), near=False)
-        p.line([(-0.58, -0.60), (-0.64, -0.40), (-0.62 + 0.03 * sin(2 * pi * phase), -0.28)], shade(color, 0.75), 0.03, smooth=True)
-        p.curve([(-0.64, -0.72), (-0.30, -0.92), (0.20, -0.90), (0.44, -0.66), (0.34, -0.28), (-0.1, -0.24), (-0.60, -0.28)], color)
+        p.line([(-0.58, -0.60), (-0.64, -0.40), (-0.62 + 0.03 * sin(2 * pi * phase), -0.28)], shade(color, 0.75),
+            0.03, smooth=True)
+        p.curve([(-0.64, -0.72), (-0.30, -0.92), (0.20, -0.90), (0.44, -0.66), (0.34, -0.28), (-0.1, -0.24),
+            (-0.60, -0.28)], color)
         _legs(p, slow, 0.24, -0.42, -0.38, color, 0.165, shade(color, 0.8), near=True)
         for x in (0.19, 0.25, 0.31):
             p.oval(x, -0.02, 0.018, 0.014, (238, 230, 214))
@@ -295,7 +306,8 @@ def _bird(pen: Pen, color: Rgb, pose: str, phase: float) -> None:
             pen.line([(x, -0.20), (x, -0.03), (x + 0.08, -0.02)], (230, 150, 50), 0.035)
     pen.poly([(-0.26, -0.45), (-0.62, -0.30), (-0.58, -0.48), (-0.60, -0.58)], dark)
     if flying:
-        pen.curve([(-0.16, -0.55), (0.18, -0.58), (0.05, -0.9 - 0.12 * flap), (-0.22, -1.0 - 0.14 * flap)], shade(dark, 0.85))
+        pen.curve([(-0.16, -0.55), (0.18, -0.58), (0.05, -0.9 - 0.12 * flap), (-0.22, -1.0 - 0.14 * flap)],
+            shade(dark, 0.85))
     pen.curve([(-0.36, -0.46), (-0.1, -0.70), (0.30, -0.66), (0.34, -0.30), (0.05, -0.14), (-0.24, -0.22)], color)
     pen.curve([(0.05, -0.48), (0.30, -0.50), (0.28, -0.25), (0.05, -0.17), (-0.08, -0.24)], belly)
     pen.oval(0.27, -0.68, 0.19, 0.18, color)
@@ -303,7 +315,8 @@ def _bird(pen: Pen, color: Rgb, pose: str, phase: float) -> None:
     _eye(pen, 0.32, -0.72, 0.036)
     if flying:
         tip = 0.05 + 0.45 * flap
-        pen.curve([(-0.24, -0.50), (0.16, -0.55), (0.02, -0.7 - 0.5 * tip), (-0.30, -0.80 - 0.6 * tip), (-0.42, -0.78 - 0.55 * tip)], dark)
+        pen.curve([(-0.24, -0.50), (0.16, -0.55), (0.02, -0.7 - 0.5 * tip), (-0.30, -0.80 - 0.6 * tip),
+            (-0.42, -0.78 - 0.55 * tip)], dark)
     else:
         pen.curve([(-0.40, -0.32), (-0.12, -0.58), (0.14, -0.50), (0.06, -0.32), (-0.14, -0.24)], dark)
 
@@ -318,14 +331,18 @@ def _duck(pen: Pen, color: Rgb, pose: str, phase: float) -> None:
                 f.line([(0, -0.04), (0, 0.12)], beak, 0.05)
                 f.poly([(-0.04, 0.15), (0.14, 0.15), (0.01, 0.06)], beak)
     dy = 0.13 if asleep else 0.0
-    pen.curve([(-0.62, -0.62 + dy), (-0.30, -0.48 + dy), (0.15, -0.52 + dy), (0.40, -0.48 + dy), (0.30, -0.16 + dy), (-0.1, -0.10 + dy), (-0.42, -0.22 + dy)], color)
+    pen.curve([(-0.62, -0.62 + dy), (-0.30, -0.48 + dy), (0.15, -0.52 + dy), (0.40, -0.48 + dy), (0.30, -0.16 + dy),
+        (-0.1, -0.10 + dy), (-0.42, -0.22 + dy)], color)
     pen.line([(0.22, -0.42 + dy), (0.26, -0.66 + 2 * dy)], color, 0.19)
     head_y = -0.78 + 2.6 * dy
     pen.oval(0.28, head_y, 0.19, 0.18, (40, 110, 70) if color == COATS[("duck", "brown")] else color)
-    pen.curve([(0.40, head_y - 0.04), (0.60, head_y), (0.64, head_y + 0.06), (0.56, head_y + 0.11), (0.38, head_y + 0.10)], beak)
+    pen.curve([(0.40, head_y - 0.04), (0.60, head_y), (0.64, head_y + 0.06), (0.56, head_y + 0.11),
+        (0.38, head_y + 0.10)], beak)
     _eye(pen, 0.32, head_y - 0.04, 0.034, asleep)
-    pen.curve([(-0.44, -0.44 + dy), (-0.10, -0.48 + dy), (0.14, -0.36 + dy), (0.02, -0.22 + dy), (-0.22, -0.22 + dy)], shade(color, 0.82))
+    pen.curve([(-0.44, -0.44 + dy), (-0.10, -0.48 + dy), (0.14, -0.36 + dy), (0.02, -0.22 + dy), (-0.22, -0.22 + dy)],
+        shade(color, 0.82))
 
 
 _FOUR = {"dog": _dog, "cat": _cat, "horse": _horse, "cow": _cow, "sheep": _sheep, "elephant": _elephant}
-_HEADS = {"dog": _dog_head, "cat": _cat_head, "horse": _horse_head, "cow": _cow_head, "sheep": _sheep_head, "elephant": _elephant_head}
+_HEADS = {"dog": _dog_head, "cat": _cat_head, "horse": _horse_head, "cow": _cow_head, "sheep": _sheep_head,
+    "elephant": _elephant_head}

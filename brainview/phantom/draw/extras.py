@@ -27,7 +27,8 @@ def draw_front(pen: Pen, scene: Scene, index: int, phase: float) -> None:
     sign = -1.0 if thing.facing == "left" else 1.0
     if thing.tether is not None and thing.noun != "kite":
         x, y = thing.x + sign * 0.42 * thing.height, thing.y - 0.55 * thing.height
-        pen.line([(x, y), (0.5 * (x + thing.tether[0]), 0.5 * (y + thing.tether[1]) + 0.012), thing.tether], ROPE, 0.010, smooth=True)
+        pen.line([(x, y), (0.5 * (x + thing.tether[0]), 0.5 * (y + thing.tether[1]) + 0.012), thing.tether], ROPE,
+            0.010, smooth=True)
     if thing.pose == "sleep" or (thing.action == "sleep"):
         _sleep_marks(pen, thing, sign)
     if thing.pose == "jump" or thing.action == "jump":
@@ -62,15 +63,18 @@ def _sleep_marks(pen: Pen, thing: SceneObject, sign: float) -> None:
     for k in range(3):
         r = s * (0.30 + 0.12 * k)
         cx, cy = x + 0.55 * s * k * sign * 0.6, y - 0.75 * s * k
-        pen.line([(cx - r / 2, cy - r / 2), (cx + r / 2, cy - r / 2), (cx - r / 2, cy + r / 2), (cx + r / 2, cy + r / 2)], (255, 255, 255), 0.24 * r)
-        pen.line([(cx - r / 2, cy - r / 2), (cx + r / 2, cy - r / 2), (cx - r / 2, cy + r / 2), (cx + r / 2, cy + r / 2)], (60, 70, 130), 0.14 * r)
+        pen.line([(cx - r / 2, cy - r / 2), (cx + r / 2, cy - r / 2), (cx - r / 2, cy + r / 2),
+            (cx + r / 2, cy + r / 2)], (255, 255, 255), 0.24 * r)
+        pen.line([(cx - r / 2, cy - r / 2), (cx + r / 2, cy - r / 2), (cx - r / 2, cy + r / 2),
+            (cx + r / 2, cy + r / 2)], (60, 70, 130), 0.14 * r)
 
 
 def _bounce(pen: Pen, thing: SceneObject) -> None:
     w = 0.13 * thing.height
     for dx in (-1.0, 0.0, 1.0):
         x = thing.x + dx * w
-        pen.line([(x, thing.y - 0.015), (x, thing.y - 0.015 - (0.06 if dx else 0.08) * thing.height)], STREAK, 0.006, alpha=0.8)
+        pen.line([(x, thing.y - 0.015), (x, thing.y - 0.015 - (0.06 if dx else 0.08) * thing.height)], STREAK, 0.006,
+            alpha=0.8)
 
 
 def _streaks(pen: Pen, thing: SceneObject, sign: float) -> None:
@@ -79,7 +83,8 @@ def _streaks(pen: Pen, thing: SceneObject, sign: float) -> None:
         wide = 0.5 * (thing.box[2] - thing.box[0]) / thing.height + 0.03 if thing.box != (0.0, 0.0, 1.0, 1.0) else 1.05
     for y, length in ((-0.75, 0.16), (-0.5, 0.22), (-0.25, 0.16)):
         x = thing.x - sign * wide * thing.height
-        pen.line([(x, thing.y + y * thing.height), (x - sign * length * thing.height, thing.y + y * thing.height)], STREAK, 0.006, alpha=0.75)
+        pen.line([(x, thing.y + y * thing.height), (x - sign * length * thing.height, thing.y + y * thing.height)],
+            STREAK, 0.006, alpha=0.75)
 
 
 def _flight(pen: Pen, thing: SceneObject, way: float) -> None:

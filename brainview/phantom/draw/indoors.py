@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import cos, pi, sin
 
-
 from brainview.phantom.draw.outdoors import Dice, slope
 from brainview.phantom.draw.pen import INK, Pen, Rgb, blend, shade
 
@@ -44,7 +43,9 @@ def window(pen: Pen, x: float, y: float, w: float, h: float, night: bool = False
     pen.line([(x - w, y), (x + w, y)], (248, 246, 240), 0.011)
     if curtain:
         for side in (-1, 1):
-            pen.poly([(x + side * (w + 0.05), y - h - 0.03), (x + side * 0.55 * w, y - h - 0.03), (x + side * 0.82 * w, y + 0.1), (x + side * 0.7 * w, y + h + 0.05), (x + side * (w + 0.06), y + h + 0.05)], curtain)
+            pen.poly([(x + side * (w + 0.05), y - h - 0.03), (x + side * 0.55 * w, y - h - 0.03),
+                (x + side * 0.82 * w, y + 0.1), (x + side * 0.7 * w, y + h + 0.05), (x + side * (w + 0.06),
+                y + h + 0.05)], curtain)
         pen.line([(x - w - 0.07, y - h - 0.03), (x + w + 0.07, y - h - 0.03)], (110, 82, 54), 0.014)
 
 
@@ -86,7 +87,8 @@ def kitchen(pen: Pen, dice: Dice) -> None:
             pen.line([(x + 0.05, 0.535), (x + 0.105, 0.535)], (236, 236, 236), 0.009)
     pen.box(0, 0.462, 1, 0.49, (86, 82, 84))
     window(pen, 1 - stove, 0.16, 0.10, 0.11)
-    pen.poly([(stove - 0.10, 0.22), (stove + 0.10, 0.22), (stove + 0.045, 0.12), (stove + 0.045, 0.0), (stove - 0.045, 0.0), (stove - 0.045, 0.12)], (176, 182, 188))
+    pen.poly([(stove - 0.10, 0.22), (stove + 0.10, 0.22), (stove + 0.045, 0.12), (stove + 0.045, 0.0),
+        (stove - 0.045, 0.0), (stove - 0.045, 0.12)], (176, 182, 188))
     pen.box(stove - 0.10, 0.455, stove + 0.10, 0.655, (222, 224, 226), r=0.01)
     pen.box(stove - 0.075, 0.53, stove + 0.075, 0.635, (44, 44, 50), r=0.01)
     pen.box(stove - 0.05, 0.56, stove + 0.05, 0.61, (232, 130, 50), alpha=0.75)
@@ -107,15 +109,20 @@ def living_room(pen: Pen, dice: Dice) -> None:
     for row in range(7):
         for k in range(5):
             bx = fx - 0.165 + 0.07 * k + 0.03 * (row % 2)
-            pen.box(bx, 0.31 + 0.05 * row, min(bx + 0.06, fx + 0.168), 0.345 + 0.05 * row, shade((178, 98, 74), 0.84 + 0.1 * ((k + row) % 3)))
+            pen.box(bx, 0.31 + 0.05 * row, min(bx + 0.06, fx + 0.168), 0.345 + 0.05 * row,
+                shade((178, 98, 74), 0.84 + 0.1 * ((k + row) % 3)))
     pen.box(fx - 0.20, 0.275, fx + 0.20, 0.315, (236, 226, 206))
     pen.box(fx - 0.10, 0.42, fx + 0.10, 0.66, (34, 26, 26))
-    for dx, h, c in ((-0.045, 0.13, (240, 110, 30)), (0.04, 0.15, (240, 110, 30)), (0.0, 0.18, (250, 150, 40)), (0.0, 0.10, (255, 226, 110))):
-        pen.curve([(fx + dx - 0.04, 0.645), (fx + dx - 0.02, 0.645 - 0.6 * h), (fx + dx, 0.645 - 1.4 * h), (fx + dx + 0.025, 0.645 - 0.6 * h), (fx + dx + 0.04, 0.645)], c)
+    for dx, h, c in ((-0.045, 0.13, (240, 110, 30)), (0.04, 0.15, (240, 110, 30)), (0.0, 0.18, (250, 150, 40)),
+        (0.0, 0.10, (255, 226, 110))):
+        pen.curve([(fx + dx - 0.04, 0.645), (fx + dx - 0.02, 0.645 - 0.6 * h), (fx + dx, 0.645 - 1.4 * h),
+            (fx + dx + 0.025, 0.645 - 0.6 * h), (fx + dx + 0.04, 0.645)], c)
     pen.box(fx - 0.09, 0.10, fx + 0.09, 0.235, (180, 140, 70))
     pen.box(fx - 0.075, 0.115, fx + 0.075, 0.22, (150, 200, 226))
-    pen.poly([(fx - 0.075, 0.22), (fx - 0.02, 0.15), (fx + 0.03, 0.20), (fx + 0.05, 0.17), (fx + 0.075, 0.22)], (84, 130, 90))
-    window(pen, 0.5 - 0.25 * side, 0.26, 0.12, 0.16, curtain=((190, 70, 60), (60, 110, 110), (214, 160, 70))[int(dice.integers(3))])
+    pen.poly([(fx - 0.075, 0.22), (fx - 0.02, 0.15), (fx + 0.03, 0.20), (fx + 0.05, 0.17), (fx + 0.075, 0.22)],
+        (84, 130, 90))
+    window(pen, 0.5 - 0.25 * side, 0.26, 0.12, 0.16,
+        curtain=((190, 70, 60), (60, 110, 110), (214, 160, 70))[int(dice.integers(3))])
     plant(pen, 0.5 - 0.45 * side, 0.68, 0.26)
     rug(pen, dice)
 
@@ -126,9 +133,11 @@ def bedroom(pen: Pen, dice: Dice) -> None:
     for k in range(26):
         x, y = 0.04 + 0.155 * (k % 7) + 0.07 * ((k // 7) % 2), 0.07 + 0.15 * (k // 7)
         a = blend(wall, (255, 255, 255), 0.5)
-        pen.poly([(x, y - 0.022), (x + 0.007, y - 0.006), (x + 0.022, y), (x + 0.007, y + 0.006), (x, y + 0.022), (x - 0.007, y + 0.006), (x - 0.022, y), (x - 0.007, y - 0.006)], a)
+        pen.poly([(x, y - 0.022), (x + 0.007, y - 0.006), (x + 0.022, y), (x + 0.007, y + 0.006), (x, y + 0.022),
+            (x - 0.007, y + 0.006), (x - 0.022, y), (x - 0.007, y - 0.006)], a)
     side = 1 if dice.random() < 0.5 else -1
-    window(pen, 0.5 - 0.20 * side, 0.26, 0.13, 0.16, night=True, curtain=((96, 76, 140), (60, 90, 150), (160, 80, 110))[int(dice.integers(3))])
+    window(pen, 0.5 - 0.20 * side, 0.26, 0.13, 0.16, night=True,
+        curtain=((96, 76, 140), (60, 90, 150), (160, 80, 110))[int(dice.integers(3))])
     wx = 0.5 + 0.33 * side
     pen.box(wx - 0.14, 0.12, wx + 0.14, 0.66, (140, 94, 60), r=0.01)
     for s in (-1, 1):
@@ -148,9 +157,11 @@ def classroom(pen: Pen, dice: Dice) -> None:
     kept, pen.depth = pen.depth, 0.0
     pen.ring(cx - 0.18, 0.21, 0.045, chalk, 0.007)
     pen.line([(cx - 0.05, 0.255), (cx, 0.165), (cx + 0.05, 0.255), (cx - 0.05, 0.255)], chalk, 0.007)
-    pen.line([(cx + 0.13, 0.165), (cx + 0.22, 0.165), (cx + 0.22, 0.255), (cx + 0.13, 0.255), (cx + 0.13, 0.165)], chalk, 0.007)
+    pen.line([(cx + 0.13, 0.165), (cx + 0.22, 0.165), (cx + 0.22, 0.255), (cx + 0.13, 0.255), (cx + 0.13, 0.165)],
+        chalk, 0.007)
     for k in range(3):
-        pen.line([(cx - 0.22, 0.31 + 0.045 * k), (cx + (0.20, 0.10, 0.16)[k], 0.31 + 0.045 * k)], blend(chalk, (40, 84, 66), 0.35), 0.006)
+        pen.line([(cx - 0.22, 0.31 + 0.045 * k), (cx + (0.20, 0.10, 0.16)[k], 0.31 + 0.045 * k)],
+            blend(chalk, (40, 84, 66), 0.35), 0.006)
     pen.depth = kept
     pen.box(cx - 0.30, 0.465, cx + 0.30, 0.485, (170, 120, 76))
     mx = 0.5 + 0.36 * side
@@ -159,11 +170,13 @@ def classroom(pen: Pen, dice: Dice) -> None:
     pen.line([(mx, 0.12), (mx, 0.085)], INK, 0.007)
     pen.line([(mx, 0.12), (mx + 0.026, 0.13)], INK, 0.007)
     pen.box(mx - 0.10, 0.22, mx + 0.10, 0.40, (120, 184, 220))
-    for dx, dy, rx, ry in ((-0.06, 0.28, 0.028, 0.032), (-0.045, 0.345, 0.018, 0.03), (0.015, 0.28, 0.02, 0.02), (0.02, 0.33, 0.022, 0.034), (0.062, 0.275, 0.032, 0.028), (0.075, 0.355, 0.016, 0.012)):
+    for dx, dy, rx, ry in ((-0.06, 0.28, 0.028, 0.032), (-0.045, 0.345, 0.018, 0.03), (0.015, 0.28, 0.02, 0.02),
+        (0.02, 0.33, 0.022, 0.034), (0.062, 0.275, 0.032, 0.028), (0.075, 0.355, 0.016, 0.012)):
         pen.oval(mx + dx, dy, rx, ry, (120, 170, 90))
     for k in range(4):
         px = mx - 0.09 + 0.06 * k
-        pen.curve([(px - 0.02, 0.50), (px + 0.02, 0.50), (px + 0.026, 0.60), (px - 0.026, 0.60)], ((200, 70, 60), (70, 110, 180), (230, 180, 60), (90, 150, 90))[k])
+        pen.curve([(px - 0.02, 0.50), (px + 0.02, 0.50), (px + 0.026, 0.60), (px - 0.026, 0.60)],
+            ((200, 70, 60), (70, 110, 180), (230, 180, 60), (90, 150, 90))[k])
         pen.line([(px, 0.485), (px, 0.51)], (110, 82, 54), 0.010)
 
 
@@ -202,12 +215,14 @@ def station(pen: Pen, dice: Dice) -> None:
         pen.arc(0.5, 0.52, r, 180, 180, shade((88, 102, 112), 0.85 + 0.1 * k), 0.016, squash=0.78)
     for k in range(7):
         a = pi * (k + 0.5) / 7
-        pen.line([(0.5 - 0.12 * cos(a), 0.52 - 0.10 * sin(a)), (0.5 - 0.62 * cos(a), 0.52 - 0.48 * sin(a))], (110, 122, 130), 0.008)
+        pen.line([(0.5 - 0.12 * cos(a), 0.52 - 0.10 * sin(a)), (0.5 - 0.62 * cos(a), 0.52 - 0.48 * sin(a))],
+            (110, 122, 130), 0.008)
     pen.box(0, 0.44, 1, 0.57, (150, 112, 92))
     for row in range(4):
         for k in range(12):
             x = 0.085 * k + 0.0425 * (row % 2) - 0.02
-            pen.box(x, 0.445 + 0.031 * row, x + 0.078, 0.471 + 0.031 * row, shade((158, 112, 90), 0.82 + 0.12 * ((3 * k + row) % 3)))
+            pen.box(x, 0.445 + 0.031 * row, x + 0.078, 0.471 + 0.031 * row,
+                shade((158, 112, 90), 0.82 + 0.12 * ((3 * k + row) % 3)))
     slope(pen, 0.565, 0.66, (104, 96, 90), (78, 72, 70))
     for k in range(20):
         x = 0.5 + (k - 9.5) * 0.06
@@ -232,5 +247,6 @@ def station(pen: Pen, dice: Dice) -> None:
 
 
 INDOOR_SCENES: dict[str, Callable[[Pen, Dice], None]] = {
-    "kitchen": kitchen, "living room": living_room, "bedroom": bedroom, "classroom": classroom, "shop": shop, "station": station,
+    "kitchen": kitchen, "living room": living_room, "bedroom": bedroom, "classroom": classroom, "shop": shop,
+    "station": station,
 }  # fmt: skip

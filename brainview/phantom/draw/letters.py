@@ -92,6 +92,8 @@ def draw_sign(pen: Pen, thing: SceneObject, phase: float = 0.0) -> None:
     pen.box(-half + 0.07, -0.72, half - 0.07, low - 0.07, pale_sky)
     pen.oval(0.35 * half, -0.60, 0.065, 0.065, (248, 190, 60))
     y = low - 0.07
-    pen.poly([(-half + 0.07, y), (-0.55 * half, y - 0.30), (-0.1 * half, y)], shade(color, 0.5) if not pale else (120, 130, 150))
-    pen.poly([(-0.45 * half, y), (0.25 * half, y - 0.40), (half - 0.07, y)], shade(color, 0.36) if not pale else (90, 100, 120))
+    pen.poly([(-half + 0.07, y), (-0.55 * half, y - 0.30), (-0.1 * half, y)],
+        shade(color, 0.5) if not pale else (120, 130, 150))
+    pen.poly([(-0.45 * half, y), (0.25 * half, y - 0.40), (half - 0.07, y)],
+        shade(color, 0.36) if not pale else (90, 100, 120))
     pen.depth = kept

@@ -47,7 +47,8 @@ def texture_shader(power: float, seed: int, stretch: float, strength: float) -> 
 # power of the 1/f spectrum, seed of the tile, stretch along x, strength
 MATERIALS = {
     "person": (1.1, 11, 1.0, 0.05), "animal": (0.9, 12, 1.0, 0.09), "vehicle": (1.6, 13, 2.0, 0.04),
-    "food": (1.0, 14, 1.0, 0.07), "furniture": (1.2, 15, 5.0, 0.09), "word": (1.2, 16, 1.0, 0.03), "object": (1.2, 17, 1.0, 0.05),
+    "food": (1.0, 14, 1.0, 0.07), "furniture": (1.2, 15, 5.0, 0.09), "word": (1.2, 16, 1.0, 0.03), "object": (1.2, 17,
+        1.0, 0.05),
     "ground": (1.0, 18, 0.5, 0.12), "wall": (1.2, 19, 1.0, 0.05), "sky": (1.6, 20, 0.6, 0.035),
 }  # fmt: skip
 

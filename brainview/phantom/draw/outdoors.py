@@ -49,7 +49,8 @@ def round_tree(pen: Pen, dice: Dice, x: float, y: float, h: float) -> None:
     green = blend((52, 122, 52), (96, 150, 50), float(dice.random()))
     with pen.at(x, y, h) as p:
         p.poly([(-0.055, 0.0), (-0.04, -0.5), (0.04, -0.5), (0.055, 0.0)], (104, 72, 44))
-        for dx, dy, r in ((-0.17, -0.52, 0.17), (0.17, -0.54, 0.17), (0.0, -0.50, 0.18), (-0.10, -0.72, 0.18), (0.11, -0.74, 0.17), (0.0, -0.86, 0.15)):
+        for dx, dy, r in ((-0.17, -0.52, 0.17), (0.17, -0.54, 0.17), (0.0, -0.50, 0.18), (-0.10, -0.72, 0.18),
+            (0.11, -0.74, 0.17), (0.0, -0.86, 0.15)):
             p.oval(dx, dy, r, r, shade(green, 0.85 + 0.3 * float(dice.random())))
 
 
@@ -84,7 +85,8 @@ def park(pen: Pen, dice: Dice) -> None:
         round_tree(pen, dice, x, 0.585, float(dice.uniform(0.20, 0.32)))
     slope(pen, 0.575, 1.0, (122, 182, 78), (66, 130, 52))
     bend, x0 = float(dice.uniform(-0.2, 0.2)), float(dice.uniform(0.3, 0.7))
-    pen.poly([(x0 - 0.012, 0.578), (x0 + 0.012, 0.578), (x0 + bend + 0.12, 0.74), (x0 + 0.34, 1.0), (x0 - 0.16, 1.0), (x0 + bend - 0.02, 0.74)], (214, 194, 156))
+    pen.poly([(x0 - 0.012, 0.578), (x0 + 0.012, 0.578), (x0 + bend + 0.12, 0.74), (x0 + 0.34, 1.0), (x0 - 0.16, 1.0),
+        (x0 + bend - 0.02, 0.74)], (214, 194, 156))
     round_tree(pen, dice, float(dice.choice([0.05, 0.95])), 0.64, 0.60)
     tufts(pen, dice, 0.62, (86, 150, 60), 44, flowers=True)
 
@@ -116,7 +118,8 @@ def street(pen: Pen, dice: Dice) -> None:
     pen.box(0, 0.675, 1, 0.692, (224, 220, 212))
     slope(pen, 0.69, 1.0, (92, 94, 100), (62, 64, 70))
     for k in range(5):
-        pen.poly([(0.05 + 0.22 * k, 0.835), (0.17 + 0.22 * k, 0.835), (0.165 + 0.22 * k, 0.858), (0.04 + 0.22 * k, 0.858)], (240, 236, 216))
+        pen.poly([(0.05 + 0.22 * k, 0.835), (0.17 + 0.22 * k, 0.835), (0.165 + 0.22 * k, 0.858),
+            (0.04 + 0.22 * k, 0.858)], (240, 236, 216))
 
 
 def beach(pen: Pen, dice: Dice) -> None:
@@ -158,7 +161,8 @@ def forest(pen: Pen, dice: Dice) -> None:
         leaf = blend((36, 92, 44), (168, 200, 150), tone)
         for _ in range(9 + 3 * layer):
             r = float(dice.uniform(0.06, 0.12))
-            pen.oval(float(dice.uniform(0, 1)), float(dice.uniform(-0.03, 0.10 + 0.07 * (2 - layer))), 1.4 * r, r, shade(leaf, float(dice.uniform(0.8, 1.2))))
+            pen.oval(float(dice.uniform(0, 1)), float(dice.uniform(-0.03, 0.10 + 0.07 * (2 - layer))), 1.4 * r, r,
+                shade(leaf, float(dice.uniform(0.8, 1.2))))
     slope(pen, 0.60, 1.0, (92, 122, 62), (62, 78, 42))
     tufts(pen, dice, 0.62, (70, 116, 50), 50)
     for x, t in dice.random((9, 2)).tolist():
@@ -178,7 +182,8 @@ def mountain(pen: Pen, dice: Dice) -> None:
             top = 0.58 - h
             pen.poly([(x - w, 0.6), (x, top), (x + w, 0.6)], rock)
             pen.poly([(x, top), (x + w, 0.6), (x + 0.1 * w, 0.6)], shade(rock, 0.74))
-            pen.poly([(x - 0.34 * w, top + 0.34 * h), (x, top), (x + 0.34 * w, top + 0.34 * h), (x + 0.14 * w, top + 0.27 * h), (x, top + 0.38 * h), (x - 0.15 * w, top + 0.28 * h)], SNOW)
+            pen.poly([(x - 0.34 * w, top + 0.34 * h), (x, top), (x + 0.34 * w, top + 0.34 * h),
+                (x + 0.14 * w, top + 0.27 * h), (x, top + 0.38 * h), (x - 0.15 * w, top + 0.28 * h)], SNOW)
     slope(pen, 0.565, 0.66, (66, 140, 176), (110, 180, 200))
     for x, t in dice.random((12, 2)).tolist():
         pen.line([(x, 0.575 + 0.06 * t), (x + 0.07, 0.575 + 0.06 * t)], (204, 232, 240), 0.003)
@@ -199,8 +204,10 @@ def farm(pen: Pen, dice: Dice) -> None:
     pen.box(x + 0.15, 0.24, x + 0.235, 0.56, (186, 190, 196))
     pen.oval(x + 0.1925, 0.24, 0.0425, 0.035, (150, 156, 166))
     red = (176, 44, 38)
-    pen.poly([(x - 0.16, 0.57), (x - 0.16, 0.34), (x - 0.11, 0.23), (x, 0.17), (x + 0.11, 0.23), (x + 0.16, 0.34), (x + 0.16, 0.57)], red)
-    pen.line([(x - 0.175, 0.35), (x - 0.118, 0.225), (x, 0.16), (x + 0.118, 0.225), (x + 0.175, 0.35)], (240, 236, 228), 0.018)
+    pen.poly([(x - 0.16, 0.57), (x - 0.16, 0.34), (x - 0.11, 0.23), (x, 0.17), (x + 0.11, 0.23), (x + 0.16, 0.34),
+        (x + 0.16, 0.57)], red)
+    pen.line([(x - 0.175, 0.35), (x - 0.118, 0.225), (x, 0.16), (x + 0.118, 0.225), (x + 0.175, 0.35)],
+        (240, 236, 228), 0.018)
     pen.box(x - 0.065, 0.40, x + 0.065, 0.57, (110, 28, 26))
     for a, b in (((-0.065, 0.40), (0.065, 0.57)), ((0.065, 0.40), (-0.065, 0.57))):
         pen.line([(x + a[0], a[1]), (x + b[0], b[1])], (240, 236, 228), 0.010)

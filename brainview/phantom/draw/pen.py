@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from math import cos, radians, sin
 
 import skia
@@ -43,7 +44,8 @@ def _argb(color: Rgb, alpha: float = 1.0) -> int:
 class Pen:
     """Draws shapes in the canvas's current units; `light` points towards the light, `flat` switches shading off."""
 
-    def __init__(self, canvas: skia.Canvas, light: Point = (-0.5, -0.8), *, flat: bool = False, depth: float = 0.22) -> None:
+    def __init__(self, canvas: skia.Canvas, light: Point = (-0.5, -0.8), *, flat: bool = False,
+        depth: float = 0.22) -> None:
         self.canvas, self.light, self.flat, self.depth = canvas, light, flat, depth
 
     def _paint(self, color: Rgb, center: Point, radius: float, alpha: float = 1.0) -> skia.Paint:
@@ -54,8 +56,10 @@ class Pen:
             paint.setColor(_argb(color, alpha))
             return paint
         spot = (center[0] + 0.45 * radius * self.light[0], center[1] + 0.45 * radius * self.light[1])
-        colors = [_argb(shade(color, 1 + 0.7 * self.depth), alpha), _argb(color, alpha), _argb(shade(color, 1 - 1.5 * self.depth), alpha)]
-        paint.setShader(skia.GradientShader.MakeRadial(center=spot, radius=1.5 * radius, colors=colors, positions=[0.0, 0.4, 1.0]))
+        colors = [_argb(shade(color, 1 + 0.7 * self.depth), alpha), _argb(color, alpha),
+            _argb(shade(color, 1 - 1.5 * self.depth), alpha)]
+        paint.setShader(skia.GradientShader.MakeRadial(center=spot, radius=1.5 * radius, colors=colors,
+            positions=[0.0, 0.4, 1.0]))
         return paint
 
     def oval(self, x: float, y: float, rx: float, ry: float, color: Rgb, turn: float = 0.0, alpha: float = 1.0) -> None:
@@ -89,7 +93,8 @@ class Pen:
         """Fill a smooth closed outline that passes through the middles between the points."""
         path = skia.Path()
         n = len(points)
-        mids = [((points[i][0] + points[(i + 1) % n][0]) / 2, (points[i][1] + points[(i + 1) % n][1]) / 2) for i in range(n)]
+        mids = [((points[i][0] + points[(i + 1) % n][0]) / 2,
+            (points[i][1] + points[(i + 1) % n][1]) / 2) for i in range(n)]
         path.moveTo(*mids[-1])
         for i in range(n):
             path.quadTo(*points[i], *mids[i])
@@ -105,7 +110,7 @@ class Pen:
         path = skia.Path()
         path.moveTo(*points[0])
         if smooth and len(points) > 2:
-            for a, b in zip(points[1:-1], points[2:], strict=True):
+            for a, b in pairwise(points[1:]):
                 path.quadTo(*a, (a[0] + b[0]) / 2, (a[1] + b[1]) / 2)
             path.lineTo(*points[-1])
         else:
@@ -119,7 +124,8 @@ class Pen:
         paint.setStrokeJoin(skia.Paint.kRound_Join)
         self.canvas.drawPath(path, paint)
 
-    def arc(self, x: float, y: float, r: float, start: float, sweep: float, color: Rgb, width: float, squash: float = 1.0) -> None:
+    def arc(self, x: float, y: float, r: float, start: float, sweep: float, color: Rgb, width: float,
+        squash: float = 1.0) -> None:
         """Draw a piece of a circle's outline; angles in degrees clockwise from the right."""
         n = max(6, int(abs(sweep) / 12))
         angles = [radians(start + sweep * i / n) for i in range(n + 1)]

@@ -103,7 +103,8 @@ def _long_hair(pen: Pen, figure: Figure) -> None:
     (hx, hy), r = figure.bones.head, figure.bones.build.head
     dx = 0.0 if figure.frontal else -0.38 * r
     wide = 1.18 if figure.frontal else 0.85
-    pen.curve([(hx + dx - wide * r, hy - 1.0 * r), (hx + dx + wide * r, hy - 1.0 * r), (hx + dx + wide * r, hy + 2.1 * r), (hx + dx - wide * r, hy + 2.1 * r)], shade(figure.hair, 0.85))
+    pen.curve([(hx + dx - wide * r, hy - 1.0 * r), (hx + dx + wide * r, hy - 1.0 * r),
+        (hx + dx + wide * r, hy + 2.1 * r), (hx + dx - wide * r, hy + 2.1 * r)], shade(figure.hair, 0.85))
 
 
 def _trunk(pen: Pen, figure: Figure) -> None:
@@ -119,23 +120,27 @@ def _trunk(pen: Pen, figure: Figure) -> None:
     pen.line([(nx, ny - 0.02), (nx, ny - 0.4 * b.build.head)], shade(figure.skin, 0.86), 0.07)
     pen.curve(
         [(nx - top * 1.15, ny - 0.005), (nx + top * 1.15, ny - 0.005), (nx + top * 1.2, ny + 0.3 * (hy - ny)),
-         (hx + low, hy + 0.02), (hx + low, hy + 0.06), (hx - low, hy + 0.06), (hx - low, hy + 0.02), (nx - top * 1.2, ny + 0.3 * (hy - ny))],
+         (hx + low, hy + 0.02), (hx + low, hy + 0.06), (hx - low, hy + 0.06), (hx - low, hy + 0.02), (nx - top * 1.2,
+             ny + 0.3 * (hy - ny))],
         shirt,
     )  # fmt: skip
     if figure.noun in ("woman", "girl"):
         _skirt(pen, figure, low)
     elif figure.noun == "chef":
-        pen.curve([(hx - low, hy - 0.17), (hx + 1.05 * low, hy - 0.17), (hx + 1.3 * low, hy + 0.2), (hx - low, hy + 0.2)], figure.shirt)
-        for k in range(3):
-            pen.oval(nx + 0.3 * w + 0.02, ny + 0.05 + 0.045 * k, 0.011, 0.011, INK)
-        pen.curve([(nx - 0.06, ny - 0.03), (nx + 0.07, ny - 0.03), (nx + 0.08, ny + 0.02), (nx - 0.06, ny + 0.02)], figure.shirt)
+        pen.curve([(hx - low, hy - 0.17), (hx + 1.05 * low, hy - 0.17), (hx + 1.3 * low, hy + 0.2),
+            (hx - low, hy + 0.2)], figure.shirt)
+        for button in range(3):
+            pen.oval(nx + 0.3 * w + 0.02, ny + 0.05 + 0.045 * button, 0.011, 0.011, INK)
+        pen.curve([(nx - 0.06, ny - 0.03), (nx + 0.07, ny - 0.03), (nx + 0.08, ny + 0.02), (nx - 0.06, ny + 0.02)],
+            figure.shirt)
     else:
         pen.line([(hx - low * 0.8, hy + 0.02), (hx + low * 0.8, hy + 0.02)], shade(figure.legs, 0.9), 0.055)
     if figure.noun == "boy":
         for k in (0.35, 0.62):
             y = ny + k * (hy - ny)
             x = nx + k * (hx - nx)
-            pen.line([(x - 0.85 * top, y), (x + 0.85 * top, y)], shade(figure.shirt, 0.62 if sum(figure.shirt) > 330 else 1.55), 0.028)
+            pen.line([(x - 0.85 * top, y), (x + 0.85 * top, y)],
+                shade(figure.shirt, 0.62 if sum(figure.shirt) > 330 else 1.55), 0.028)
 
 
 def _skirt(pen: Pen, figure: Figure, low: float) -> None:
@@ -144,9 +149,11 @@ def _skirt(pen: Pen, figure: Figure, low: float) -> None:
     color = figure.shirt if figure.noun == "girl" else shade(figure.shirt, 0.88)
     knees = [b.near_leg[1], b.far_leg[1]]
     front, back = max(k[0] for k in knees), min(k[0] for k in knees)
-    down = max(min(k[1] for k in knees), hy + 0.04) if figure.pose in ("sit", "ride", "sit ground") else max(k[1] for k in knees) - 0.01
+    down = max(min(k[1] for k in knees), hy + 0.04) if figure.pose in ("sit", "ride",
+        "sit ground") else max(k[1] for k in knees) - 0.01
     flare = 0.055
-    pen.curve([(hx - low, hy - 0.05), (hx + low, hy - 0.05), (front + flare + 0.3 * low, down), (front + flare, down + 0.05),
+    pen.curve([(hx - low, hy - 0.05), (hx + low, hy - 0.05), (front + flare + 0.3 * low, down),
+        (front + flare, down + 0.05),
                (back - flare, down + 0.05), (back - flare - 0.3 * low, down)], color)  # fmt: skip
     pen.line([(hx - low * 0.8, hy - 0.03), (hx + low * 0.8, hy - 0.03)], shade(color, 0.65), 0.022)
 
@@ -206,9 +213,11 @@ def _hair_over(p: Pen, figure: Figure) -> None:
         p.line([(0.05, -1.0), (0.2, -1.22), (0.38, -1.12)], hair, 0.14, smooth=True)
     elif side:
         low = 0.75 if figure.noun in ("woman", "girl") else 0.25
-        p.curve([(1.0, -0.35), (0.85, -1.15), (-0.4, -1.35), (-1.25, -0.8), (-1.25, low), (-0.62, low), (-0.5, -0.2), (0.1, -0.5)], hair)
+        p.curve([(1.0, -0.35), (0.85, -1.15), (-0.4, -1.35), (-1.25, -0.8), (-1.25, low), (-0.62, low), (-0.5, -0.2),
+            (0.1, -0.5)], hair)
     else:
-        p.curve([(1.15, -0.05), (1.1, -1.15), (0.0, -1.35), (-1.1, -1.15), (-1.15, -0.05), (-0.8, -0.5), (-0.2, -0.62), (0.8, -0.5)], hair)
+        p.curve([(1.15, -0.05), (1.1, -1.15), (0.0, -1.35), (-1.1, -1.15), (-1.15, -0.05), (-0.8, -0.5),
+            (-0.2, -0.62), (0.8, -0.5)], hair)
     if figure.noun == "boy":
         cap = shade(figure.shirt, 0.82)
         p.curve([(0.95, -0.42), (0.95, -1.25), (0.0, -1.55), (-1.1, -1.2), (-1.15, -0.42), (0.0, -0.5)], cap)
@@ -227,7 +236,8 @@ def _hair_back(p: Pen, figure: Figure) -> None:
     if figure.noun == "baby":
         return
     low = {"woman": 2.0, "girl": 0.6}.get(figure.noun, 0.45)
-    p.curve([(1.1, -0.9), (1.05, low), (0.7, low + 0.2), (-0.7, low + 0.2), (-1.05, low), (-1.1, -0.9), (0, -1.45)], hair)
+    p.curve([(1.1, -0.9), (1.05, low), (0.7, low + 0.2), (-0.7, low + 0.2), (-1.05, low), (-1.1, -0.9), (0, -1.45)],
+        hair)
     if figure.noun == "girl":
         for side in (-1, 1):
             p.oval(1.15 * side, 0.35, 0.32, 0.6, hair, turn=-14 * side)

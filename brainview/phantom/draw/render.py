@@ -14,8 +14,8 @@ from brainview.phantom.draw.indoors import INDOOR_SCENES
 from brainview.phantom.draw.letters import draw_sign
 from brainview.phantom.draw.light import finish, material_paint
 from brainview.phantom.draw.outdoors import OUTDOOR_SCENES
-from brainview.phantom.draw.people import draw_person
 from brainview.phantom.draw.pen import Pen
+from brainview.phantom.draw.people import draw_person
 from brainview.phantom.draw.things import draw_thing
 from brainview.phantom.draw.vehicles import draw_vehicle
 from brainview.phantom.world.layout import frame_aspect
@@ -72,7 +72,6 @@ def drawing_order(scene: Scene) -> list[tuple[int, str]]:
     steps: list[tuple[int, str]] = []
     clasped = {t.holds: i for i, t in enumerate(scene.objects) if t.holds is not None and t.pose in BETWEEN}
     for i in order:
-        thing = scene.objects[i]
         if i in clasped:
             steps += [(i, "all"), (clasped[i], "arm")]
         else:
@@ -139,7 +138,8 @@ def _shadow(canvas: skia.Canvas, scene: Scene, thing: SceneObject, light: tuple[
     if held:
         return
     foot = thing.y if thing.pose != "jump" else thing.y + 0.005
-    width = thing.height * (1.0 if thing.pose == "sleep" and thing.category == "person" else frame_aspect(thing.noun, thing.text))
+    width = thing.height * (1.0 if thing.pose == "sleep" and thing.category == "person" else frame_aspect(thing.noun,
+        thing.text))
     rx, ry = 0.46 * width, min(0.03, 0.10 * width + 0.004)
     paint = skia.Paint(Color=0x78101018, AntiAlias=True)
     paint.setMaskFilter(skia.MaskFilter.MakeBlur(skia.kNormal_BlurStyle, 0.006 + 0.10 * ry))
@@ -147,9 +147,11 @@ def _shadow(canvas: skia.Canvas, scene: Scene, thing: SceneObject, light: tuple[
     canvas.drawOval(skia.Rect.MakeLTRB(x - rx, foot - ry, x + rx, foot + ry), paint)
 
 
-def _layer(canvas: skia.Canvas, scene: Scene, thing: SceneObject, phase: float, part: str, light: tuple[float, float]) -> None:
+def _layer(canvas: skia.Canvas, scene: Scene, thing: SceneObject, phase: float, part: str,
+    light: tuple[float, float]) -> None:
     half = 0.75 * max(thing.height * frame_aspect(thing.noun, thing.text), 1.2 * thing.height)
-    bounds = skia.Rect.MakeLTRB(thing.x - half, thing.y - 1.5 * thing.height, thing.x + half, thing.y + 0.3 * thing.height)
+    bounds = skia.Rect.MakeLTRB(thing.x - half, thing.y - 1.5 * thing.height, thing.x + half,
+        thing.y + 0.3 * thing.height)
     canvas.saveLayer(bounds, None)
     draw_object(Pen(canvas, light), thing, phase, part)
     canvas.save()
@@ -158,7 +160,8 @@ def _layer(canvas: skia.Canvas, scene: Scene, thing: SceneObject, phase: float, 
     haze = HAZE.get(scene.scene)
     if haze is not None and thing.depth < 0.6:
         alpha = int(255 * 0.30 * (0.6 - thing.depth) / 0.6)
-        canvas.drawPaint(skia.Paint(Color=(alpha << 24) | (haze[0] << 16) | (haze[1] << 8) | haze[2], BlendMode=skia.BlendMode.kSrcATop))
+        canvas.drawPaint(skia.Paint(Color=(alpha << 24) | (haze[0] << 16) | (haze[1] << 8) | haze[2],
+            BlendMode=skia.BlendMode.kSrcATop))
     canvas.restore()
     canvas.restore()
 

@@ -31,8 +31,10 @@ def _wheel(p: Pen, x: float, r: float, phase: float) -> None:
 
 def _driver(p: Pen, x: float, y: float, r: float) -> None:
     p.oval(x, y, r, 1.1 * r, SKIN)
-    p.curve([(x - 1.2 * r, y - 0.1 * r), (x - r, y - 1.4 * r), (x + r, y - 1.4 * r), (x + 1.1 * r, y - 0.4 * r)], (74, 50, 36))
-    p.curve([(x - 1.6 * r, y + 2.2 * r), (x - 1.2 * r, y + r), (x + 1.2 * r, y + r), (x + 1.6 * r, y + 2.2 * r)], (70, 90, 130))
+    p.curve([(x - 1.2 * r, y - 0.1 * r), (x - r, y - 1.4 * r), (x + r, y - 1.4 * r), (x + 1.1 * r, y - 0.4 * r)],
+        (74, 50, 36))
+    p.curve([(x - 1.6 * r, y + 2.2 * r), (x - 1.2 * r, y + r), (x + 1.2 * r, y + r), (x + 1.6 * r, y + 2.2 * r)],
+        (70, 90, 130))
 
 
 def _car(p: Pen, color: Rgb, moving: bool, phase: float) -> None:
@@ -42,7 +44,8 @@ def _car(p: Pen, color: Rgb, moving: bool, phase: float) -> None:
         p.poly([(xs[0], -0.60), (top[0], -0.92), (top[1], -0.92), (xs[1], -0.60)], GLASS)
     if moving:
         _driver(p, 0.14, -0.72, 0.075)
-    p.curve([(-1.08, -0.20), (-1.06, -0.58), (-0.6, -0.66), (0.5, -0.64), (0.98, -0.56), (1.08, -0.36), (1.04, -0.14), (-1.0, -0.12)], color)
+    p.curve([(-1.08, -0.20), (-1.06, -0.58), (-0.6, -0.66), (0.5, -0.64), (0.98, -0.56), (1.08, -0.36), (1.04, -0.14),
+        (-1.0, -0.12)], color)
     p.line([(-1.0, -0.20), (1.0, -0.20)], shade(color, 0.6), 0.05)
     p.line([(-0.04, -0.60), (-0.04, -0.24)], shade(color, 0.65), 0.02)
     p.line([(0.04, -0.50), (0.14, -0.50)], STEEL, 0.035)
@@ -99,14 +102,16 @@ def _bicycle(p: Pen, color: Rgb, moving: bool, phase: float) -> None:
             a = pi * (k / 5) + 2 * pi * phase
             p.line([(x - 0.28 * cos(a), -r - 0.28 * sin(a)), (x + 0.28 * cos(a), -r + 0.28 * sin(a))], STEEL, 0.012)
     pedal, seat, head = (-0.06, -0.34), (-0.20, -0.78), (0.34, -0.82)
-    for a, b in ((pedal, seat), (pedal, head), (seat, head), (pedal, (-0.48, -r)), (seat, (-0.48, -r)), (head, (0.48, -r))):
-        p.line([a, b], color, 0.075)
+    rear, front = (-0.48, -r), (0.48, -r)
+    for tube in ((pedal, seat), (pedal, head), (seat, head), (pedal, rear), (seat, rear), (head, front)):
+        p.line(tube, color, 0.075)
     p.line([head, (0.30, -0.98), (0.44, -1.0)], (60, 60, 66), 0.05)
     p.line([seat, (-0.21, -0.88)], STEEL, 0.045)
     p.oval(-0.20, -0.90, 0.15, 0.05, (56, 40, 34))
     p.oval(*pedal, 0.09, 0.09, shade(STEEL, 0.7))
-    a = 2 * pi * phase
-    p.line([(pedal[0] - 0.13 * cos(a), pedal[1] - 0.13 * sin(a)), (pedal[0] + 0.13 * cos(a), pedal[1] + 0.13 * sin(a))], INK, 0.04)
+    turn = 2 * pi * phase
+    dx, dy = 0.13 * cos(turn), 0.13 * sin(turn)
+    p.line([(pedal[0] - dx, pedal[1] - dy), (pedal[0] + dx, pedal[1] + dy)], INK, 0.04)
 
 
 def _boat(p: Pen, color: Rgb, moving: bool, phase: float) -> None:
@@ -114,13 +119,15 @@ def _boat(p: Pen, color: Rgb, moving: bool, phase: float) -> None:
         b.line([(0.0, -0.25), (0.0, -0.99)], (118, 78, 44), 0.045)
         if moving:
             b.curve([(0.04, -0.97), (0.26, -0.72), (0.50, -0.40), (0.48, -0.34), (0.04, -0.34)], (250, 248, 240))
-            b.curve([(-0.05, -0.90), (-0.16, -0.7), (-0.42, -0.38), (-0.40, -0.34), (-0.05, -0.34)], blend(color, (255, 255, 255), 0.72))
+            b.curve([(-0.05, -0.90), (-0.16, -0.7), (-0.42, -0.38), (-0.40, -0.34), (-0.05, -0.34)],
+                blend(color, (255, 255, 255), 0.72))
             b.line([(0.04, -0.60), (0.30, -0.60)], color, 0.05)
         else:
             b.line([(0.03, -0.42), (0.44, -0.42)], (236, 232, 220), 0.085)
         b.poly([(0.0, -1.0), (0.16, -0.95), (0.0, -0.90)], color)
         b.curve([(-0.66, -0.34), (0.0, -0.28), (0.74, -0.38), (0.46, 0.02), (0.0, 0.02), (-0.44, 0.02)], color)
-        b.line([(-0.54, -0.27), (0.0, -0.235), (0.56, -0.285)], shade(color, 1.6) if sum(color) < 600 else (190, 60, 50), 0.045, smooth=True)
+        b.line([(-0.54, -0.27), (0.0, -0.235), (0.56, -0.285)],
+            shade(color, 1.6) if sum(color) < 600 else (190, 60, 50), 0.045, smooth=True)
 
 
 def _train(p: Pen, color: Rgb, moving: bool, phase: float) -> None:

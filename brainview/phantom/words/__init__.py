@@ -4,4 +4,5 @@ from brainview.phantom.words.captions import CAPTION_STYLES, captions
 from brainview.phantom.words.description import description, token_count
 from brainview.phantom.words.questions import QUESTION_KINDS, majority_baseline, questions
 
-__all__ = ["CAPTION_STYLES", "QUESTION_KINDS", "captions", "description", "majority_baseline", "questions", "token_count"]
+__all__ = ["CAPTION_STYLES", "QUESTION_KINDS", "captions", "description", "majority_baseline", "questions",
+    "token_count"]

@@ -107,10 +107,11 @@ def _setting(scene: Scene, dice: np.random.Generator) -> Iterator[str]:
         does = verb_phrase(scene, scene.event, dice, detail=0)
         if signs and actor.category == "word":
             yield f"{where}, {head} says {actor.text.lower()}"
-        if signs and actor.category != "word":
-            yield f"{where}, {head} is {does} near {noun_phrase(signs[0], detail=0)}" if scene.event.target is None else ""
+        if signs and actor.category != "word" and scene.event.target is None:
+            yield f"{where}, {head} is {does} near {noun_phrase(signs[0], detail=0)}"
         yield f"{where}, {head} is {does}"
-    yield f"{where} with {SETTINGS[scene.scene].backdrop}, {noun_phrase(actor, dice, detail=0)} is {verb_phrase(scene, scene.event, detail=0)}"
+    does = verb_phrase(scene, scene.event, detail=0)
+    yield f"{_extra(scene)}, {noun_phrase(actor, dice, detail=0)} is {does}"
 
 
 def _counts(scene: Scene, dice: np.random.Generator) -> Iterator[str]:

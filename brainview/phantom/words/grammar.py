@@ -9,31 +9,42 @@ from brainview.phantom.world.vocabulary import NOUNS, SETTINGS
 
 PLURALS = {
     "woman": "women", "man": "men", "baby": "babies", "sheep": "sheep", "bus": "buses", "sandwich": "sandwiches",
-    "couch": "couches", "lady": "ladies", "person": "people", "bread": "loaves of bread", "loaf of bread": "loaves of bread",
+    "couch": "couches", "lady": "ladies", "person": "people", "bread": "loaves of bread",
+    "loaf of bread": "loaves of bread",
 }  # fmt: skip
 NUMBERS = ("no", "one", "two", "three", "four")
 WEAR = {"woman": "dress", "girl": "dress", "man": "sweater", "boy": "shirt", "baby": "suit", "chef": "apron"}
-GROUND = {"beach": "sand", "street": "road", "station": "platform", "forest": "ground", "park": "grass", "farm": "ground", "mountain": "grass"}
+GROUND = {"beach": "sand", "street": "road", "station": "platform", "forest": "ground", "park": "grass",
+    "farm": "ground", "mountain": "grass"}
 
 # verb -> (phrase after "is", other phrases); {t} the thing acted on, {r} the one it is done to, {g} the ground
 PHRASES: dict[str, tuple[str, ...]] = {
     "walk": ("walking", "taking a walk"), "run": ("running", "running fast"), "jump": ("jumping", "jumping in the air"),
     "wave": ("waving", "waving a hand"), "stand": ("standing",), "sit": ("sitting on the {g}",),
-    "sleep": ("sleeping on the {g}", "asleep on the {g}"), "dance": ("dancing",), "climb": ("climbing a ladder", "climbing up a ladder"),
+    "sleep": ("sleeping on the {g}", "asleep on the {g}"), "dance": ("dancing",), "climb": ("climbing a ladder",
+        "climbing up a ladder"),
     "eat": ("eating {t}",), "drink": ("drinking from {t}",), "read": ("reading {t}",), "throw": ("throwing {t}",),
-    "catch": ("catching {t}",), "carry": ("carrying {t}",), "hold": ("holding {t}", "standing with {t}"), "fly": ("flying {t}",),
-    "ride": ("riding {t}", "riding on {t}"), "push": ("pushing {t}",), "pull": ("pulling {t} with a rope", "pulling {t}"),
+    "catch": ("catching {t}",), "carry": ("carrying {t}",), "hold": ("holding {t}",
+        "standing with {t}"), "fly": ("flying {t}",),
+    "ride": ("riding {t}", "riding on {t}"), "push": ("pushing {t}",), "pull": ("pulling {t} with a rope",
+        "pulling {t}"),
     "hug": ("hugging {t}",), "sit on": ("sitting on {t}",), "sleep on": ("sleeping on {t}", "asleep on {t}"),
     "point at": ("pointing at {t}",), "look at": ("looking at {t}",), "wave at": ("waving at {t}", "waving to {t}"),
-    "chase": ("chasing {t}", "running after {t}"), "hand": ("handing {t} to {r}", "giving {t} to {r}"), "show": ("showing {t} to {r}",),
-    "throw to": ("throwing {t} to {r}",), "dance with": ("dancing with {t}",), "fly up": ("flying in the air", "flying"),
-    "stand on": ("standing on {t}",), "hide under": ("under {t}",), "park": ("parked",), "drive": ("driving along", "on the move"),
+    "chase": ("chasing {t}", "running after {t}"), "hand": ("handing {t} to {r}",
+        "giving {t} to {r}"), "show": ("showing {t} to {r}",),
+    "throw to": ("throwing {t} to {r}",), "dance with": ("dancing with {t}",), "fly up": ("flying in the air",
+        "flying"),
+    "stand on": ("standing on {t}",), "hide under": ("under {t}",), "park": ("parked",), "drive": ("driving along",
+        "on the move"),
     "sail": ("sailing", "under sail"), "follow": ("driving behind {t}", "following {t}"), "rest": ("on the {g}",),
     "rest on": ("on {t}",), "rest under": ("under {t}",), "rest beside": ("next to {t}", "beside {t}"),
 }  # fmt: skip
 BARE = {
-    "ride": "riding", "sit on": "sitting", "sleep on": "sleeping", "point at": "pointing", "look at": "looking", "wave at": "waving",
-    "throw to": "throwing", "dance with": "dancing", "fly up": "flying", "stand on": "standing", "hide under": "sitting", "park": "parked",
+    "ride": "riding", "sit on": "sitting", "sleep on": "sleeping", "point at": "pointing", "look at": "looking",
+    "wave at": "waving",
+    "throw to": "throwing",
+    "dance with": "dancing", "fly up": "flying", "stand on": "standing", "hide under": "sitting",
+    "park": "parked",
 }  # fmt: skip
 
 
@@ -65,7 +76,8 @@ def name_of(noun: str, dice: np.random.Generator | None = None) -> str:
     return words[0] if dice is None else words[int(dice.integers(len(words)))]
 
 
-def noun_phrase(thing: SceneObject, dice: np.random.Generator | None = None, *, detail: int = 1, definite: bool = False) -> str:
+def noun_phrase(thing: SceneObject, dice: np.random.Generator | None = None, *, detail: int = 1,
+    definite: bool = False) -> str:
     """Return "a red ball", "a woman in a blue dress" and the like.
 
     `detail` 0 names the thing, 1 adds its colour (of clothes: not), 2 adds its size, or what a person wears.
@@ -111,7 +123,8 @@ def verb_phrase(scene: Scene, event: Event, dice: np.random.Generator | None = N
     if event.target is not None and scene.objects[event.target].category == "person":
         target = noun_phrase(scene.objects[event.target], dice, detail=0)
     if event.target is not None and scene.objects[event.target].noun == actor.noun:
-        target = target.replace("a ", "another ", 1).replace("an ", "another ", 1) if target.startswith("a ") else target
+        target = target.replace("a ", "another ", 1).replace("an ", "another ",
+            1) if target.startswith("a ") else target
     return form.format(t=target, r=friend, g=ground_word(scene))
 
 

@@ -16,7 +16,8 @@ QUESTION_KINDS = (
     "presence yes", "presence no", "count", "color", "position", "relation", "action", "sign", "scene", "comparison",
 )  # fmt: skip
 _CATEGORY_WORDS = {
-    "person": "people", "animal": "animals", "vehicle": "vehicles", "food": "pieces of food", "furniture": "pieces of furniture",
+    "person": "people", "animal": "animals", "vehicle": "vehicles", "food": "pieces of food",
+    "furniture": "pieces of furniture",
     "word": "signs or posters",
 }  # fmt: skip
 
@@ -117,7 +118,8 @@ def _relation(scene: Scene, dice: np.random.Generator) -> tuple[str, str]:
 def _action(scene: Scene, dice: np.random.Generator) -> tuple[str, str]:
     actor = scene.objects[scene.event.actor]
     phrase = told_apart(scene, scene.event.actor)
-    if phrase is not None and (actor.category in ("person", "animal") or scene.event.verb in ("drive", "sail", "follow")):
+    if phrase is not None and (actor.category in ("person", "animal") or scene.event.verb in ("drive", "sail",
+        "follow")):
         return f"What is {phrase} doing?", gerund(scene)
     doer = _pick(scene, dice, lambda thing: thing.category == "person" and thing.action)
     if doer is not None and scene.objects[doer].action in ("stand", "walk", "sit"):
@@ -151,7 +153,8 @@ def _comparison(scene: Scene, dice: np.random.Generator) -> tuple[str, str]:
         if abs(tops[a] - tops[b]) > 0.04:
             higher = a if tops[a] < tops[b] else b
             phrase = told_apart(scene, higher) or ""
-            return f"Which reaches higher up, {told_apart(scene, a)} or {told_apart(scene, b)}?", phrase.removeprefix("the ")
+            question = f"Which reaches higher up, {told_apart(scene, a)} or {told_apart(scene, b)}?"
+            return question, phrase.removeprefix("the ")
     main = scene.main
     wide, high = main.box[2] - main.box[0], main.box[3] - main.box[1]
     name = told_apart(scene, 0) or f"the first {name_of(main.noun)}"

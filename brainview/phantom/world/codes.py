@@ -139,7 +139,8 @@ def caption_code_parts(scenes: Sequence[Scene], scale: CodeScale) -> tuple[np.nd
 
 
 def caption_codes(
-    scenes: Sequence[Scene], share: float = 0.6, dim: int = CODE_SIZE, seed: int = CODE_SEED, *, scale: CodeScale | None = None
+    scenes: Sequence[Scene], share: float = 0.6, dim: int = CODE_SIZE, seed: int = CODE_SEED, *,
+    scale: CodeScale | None = None,
 ) -> np.ndarray:
     """Return the caption codes z of scenes, (n, dim) float64, variance near 1 a dimension.
 

@@ -99,10 +99,11 @@ def _nouns(rng: np.random.Generator, scene: str, pair: bool) -> list[str]:
     while len(nouns) < count:
         if sign and not any(noun in SIGNS for noun in nouns) and len(nouns) == count - 1:
             nouns.append(SIGNS[int(rng.integers(2))])
-        elif person and len(nouns) == 1 + (count > 2) and rng.random() < (0.3 if count == 2 else 0.7) and nouns.count(nouns[0]) == 1:
+        elif person and len(nouns) == 1 + (count > 2) and rng.random() < (0.3 if count == 2 else 0.7):
             home = [noun for noun in PEOPLE if fits(noun, scene) and noun not in nouns]
             nouns.append(home[int(rng.integers(len(home)))])
-        elif rng.random() < TWIN_SHARE and NOUNS[nouns[-1]].category not in ("person", "word") and len(nouns) > 1 - person:
+        elif rng.random() < TWIN_SHARE and NOUNS[nouns[-1]].category not in ("person",
+            "word") and len(nouns) > 1 - person:
             nouns.append(nouns[-1])
         elif person and len(nouns) == 1 and rng.random() < 0.75:
             useful = [noun for noun in _USEFUL if fits(noun, scene)]

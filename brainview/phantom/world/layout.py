@@ -19,7 +19,8 @@ from brainview.phantom.world.vocabulary import NOUNS, SETTINGS, SIZE_FACTOR
 
 HELD_SCALE = {"umbrella": 1.0, "kite": 0.9, "chair": 0.8, "lamp": 0.75, "ball": 0.85, "book": 0.85}
 POSE_OF = {
-    "hand": "reach", "show": "reach", "hold": "hold", "look at": "stand", "fly": "fly", "chase": "run", "follow": "walk",
+    "hand": "reach", "show": "reach", "hold": "hold", "look at": "stand", "fly": "fly", "chase": "run",
+    "follow": "walk",
     "wave at": "wave", "point at": "point", "sit on": "sit", "sleep on": "sleep", "throw to": "throw",
     "dance with": "dance", "fly up": "fly", "stand on": "stand", "hide under": "lie", "carry": "carry walk",
 }  # fmt: skip
@@ -135,7 +136,8 @@ def _alone(s: Stage) -> None:
     frontal = a.pose in ("stand", "wave", "dance", "jump") and NOUNS[a.noun].category == "person" and a.noun != "baby"
     if frontal and s.rng.random() < 0.55:
         a.facing = "front"
-    elif a.pose in ("stand", "walk") and NOUNS[a.noun].category == "person" and a.noun != "baby" and s.rng.random() < 0.2:
+    elif a.pose in ("stand",
+        "walk") and NOUNS[a.noun].category == "person" and a.noun != "baby" and s.rng.random() < 0.2:
         a.facing = "back"
 
 
@@ -238,6 +240,8 @@ def _pair(s: Stage) -> None:
 def _hand_over(s: Stage) -> None:
     a, t, f = s.actor, s.target, s.friend
     _face(f, -s.sign)
+    if f.noun == "baby":
+        a.pose = "reach down"
     f.pose, f.action = ("baby hold" if f.noun == "baby" else "receive"), "stand" if f.noun != "baby" else "sit"
     assert s.event.target is not None
     _grip(a, t, s.event.target, s.sign, {"umbrella": 0.1, "kite": 0.45}.get(t.noun, 0.4), 0.35)
@@ -327,8 +331,10 @@ def arrange_group(items: list[Item], event: Event, rng: np.random.Generator) -> 
     actor.action = action_of(event, alive)
     actor.pose = POSE_OF.get(event.verb, event.verb) if alive else event.verb
     if actor.noun == "baby":
-        actor.pose = {"sit": "baby sit", "wave": "baby wave", "sleep": "sleep", "sleep on": "sleep"}.get(event.verb, "baby sit")
-        actor.action = actor.action if actor.action in ("wave", "sleep", "eat", "drink", "read", "throw", "catch") else "sit"
+        actor.pose = {"sit": "baby sit", "wave": "baby wave", "sleep": "sleep", "sleep on": "sleep"}.get(event.verb,
+            "baby sit")
+        actor.action = actor.action if actor.action in ("wave", "sleep", "eat", "drink", "read", "throw",
+            "catch") else "sit"
     if event.target is not None and NOUNS[items[event.target].noun].category == "vehicle":
         moves = event.verb in ("follow", "wave at", "chase")
         items[event.target].pose = "drive" if moves else "" if event.verb == "ride" else "park"

@@ -20,7 +20,8 @@ RELATION_OF = {
     "hold": "holding", "carry": "holding", "fly": "holding", "eat": "holding", "drink": "holding",
     "read": "holding", "hand": "holding", "show": "holding", "ride": "riding", "sit on": "on", "sleep on": "on",
     "rest on": "on", "rest under": "under", "hide under": "under", "stand under": "under",
-    "look at": "looking at", "point at": "looking at", "chase": "looking at", "follow": "behind", "rest beside": "beside",
+    "look at": "looking at", "point at": "looking at", "chase": "looking at",
+    "follow": "behind", "rest beside": "beside",
 }  # fmt: skip
 
 GROWN = ("woman", "man", "chef")
@@ -182,5 +183,6 @@ def _still(nouns: tuple[str, ...]) -> list[Plot]:
 
 def action_of(event: Event, alive: bool) -> str:
     """Return the actor's action as one of the twenty, "" for things."""
-    return ACTION_OF.get(event.verb, {"fly up": "jump", "stand on": "stand"}.get(event.verb, event.verb)) if alive else ""
+    return ACTION_OF.get(event.verb,
+        {"fly up": "jump", "stand on": "stand"}.get(event.verb, event.verb)) if alive else ""
 

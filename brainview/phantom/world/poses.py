@@ -67,7 +67,8 @@ class Skeleton:
         return self.near_arm[2]
 
 
-def _stride(phase: float, thigh: float, bend: float, arm: float, fore: float, lean: float, lift: float = 0.0) -> Posture:
+def _stride(phase: float, thigh: float, bend: float, arm: float, fore: float, lean: float,
+    lift: float = 0.0) -> Posture:
     s, c = sin(2 * pi * phase), cos(2 * pi * phase)
     return Posture(
         near_leg=(thigh * s, thigh * s - bend * (0.35 + 0.65 * max(0.0, c))),
@@ -169,6 +170,7 @@ POSTURES = {
     "climb": _climb,
     "hug": _steady(Posture((72, 92), (56, 78), lean=6)),
     "reach": _steady(Posture((76, 84), (-6, 4), (16, 2), (-16, -14), lean=5)),
+    "reach down": _steady(Posture((46, 54), (-6, 4), (22, 4), (-12, -16), lean=14)),
     "receive": _steady(Posture((70, 96), (58, 84), lean=2)),
     "hold": _steady(Posture((18, 128), (-8, 2))),
     "fly": _steady(Posture((112, 140), (84, 120), (14, 4), (-16, -22), lean=-6)),

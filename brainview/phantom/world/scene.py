@@ -151,7 +151,8 @@ class Scene:
         """Make a scene of what :meth:`to_dict` gave; raises FormatError on anything else."""
         try:
             if values["format"] != FORMAT:
-                raise FormatError(f"scene graphs of format {values['format']!r} are not known", remedy="Build it again.")
+                raise FormatError(f"scene graphs of format {values['format']!r} are not known",
+                    remedy="Build it again.")
             pool, seed, index, salt = values["key"]
             return cls(
                 id=str(values["id"]),

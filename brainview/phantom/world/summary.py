@@ -61,7 +61,8 @@ def object_summaries(
     """
     found = []
     for i, thing in enumerate(scene.objects):
-        x0, y0, x1, y1 = (np.asarray(boxes[i] if boxes and i in boxes else thing.box) * PIXELS / PIXELS_PER_DEGREE).tolist()
+        box = np.asarray(boxes[i] if boxes and i in boxes else thing.box)
+        x0, y0, x1, y1 = (box * PIXELS / PIXELS_PER_DEGREE).tolist()
         half = 0.5 * PIXELS / PIXELS_PER_DEGREE
         x, y = 0.5 * (x0 + x1) - half, half - 0.5 * (y0 + y1)
         wide, high = x1 - x0, y1 - y0
