@@ -207,7 +207,7 @@ def _mne_rows(mesh: str, rounds: int, python: str, notes: list[str], ours: list[
             arrays.update({f"{short}_points": surface.vertices, f"{short}_faces": surface.faces,
                            f"{short}_sulc": load_scalar(mesh, side, "sulc")})  # type: ignore[arg-type]
         path = Path(folder) / "mesh.npz"
-        np.savez(path, **arrays)
+        np.savez(path, **arrays)  # type: ignore[arg-type]
         try:
             done = subprocess.run([python, "-c", _MNE, json.dumps(str(path)), str(rounds), json.dumps(SIZE)],
                                   capture_output=True, text=True, timeout=300)

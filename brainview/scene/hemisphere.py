@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to_numpy
@@ -93,15 +93,15 @@ class Hemisphere:
             self._locator = vtkStaticCellLocator()
             self._locator.SetDataSet(self.polydata)
             self._locator.BuildLocator()
-        share, where, parametric = mutable(0.0), [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
-        part, cell = mutable(0), mutable(-1)
+        where, parametric = [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
+        share, part, cell = (cast(Any, mutable(value)) for value in (0.0, 0, -1))
         found: int = self._locator.IntersectWithLine(  # type: ignore[call-overload]
             start, end, 1e-6, share, where, parametric, part, cell)
         if not found:
             return 1.0, -1
-        corners = self.faces[int(cell.get())]
+        corners = self.faces[int(cell)]
         away = self.points[corners] - np.asarray(where, np.float32)
-        return float(share.get()), int(corners[np.argmin((away**2).sum(1))])
+        return float(share), int(corners[np.argmin((away**2).sum(1))])
 
     def close(self) -> None:
         """Drop the search tree and the mapper's input."""
