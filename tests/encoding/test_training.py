@@ -62,7 +62,8 @@ def test_present_gives_what_the_panel_needs(run: str, data: Path) -> None:
 def test_one_stimulus_predicted_as_when_it_was_scored(run: str) -> None:
     listed = {s["stimulus"]: s for s in jobs.present(run)["stimuli"]["subj01"]}
     got = jobs.predict_stimulus(run, "subj01", 5003)
-    assert got["R2"] == pytest.approx(listed[5003]["R2"], abs=1e-4) and got["r"] == pytest.approx(listed[5003]["r"], abs=1e-4)
+    for key in ("R2", "r"):
+        assert got[key] == pytest.approx(listed[5003][key], abs=1e-4)
     assert got["measured"].limits == got["predicted"].limits and got["part"] == "test"
     assert got["image"].dtype == np.uint8 and got["image"].shape[2] == 3
     with pytest.raises(MissingError, match="no trained subject"):
@@ -109,7 +110,8 @@ def test_the_card_tells_everything(run: str) -> None:
     assert card["system"] == "ridge" and card["config"]["seed"] == 0 and card["versions"]["numpy"] == np.__version__
     assert card["split"]["key"] and card["parts"]["subj01"]["files"]["model.safetensors"]
     fit, reduction, part = load_model(run, "subj01")
-    assert part["feature_settings"]["grid"] == 2 and len(part["feature_key"]) == 24 and reduction.settings["flattened"] == 128
+    assert part["feature_settings"]["grid"] == 2 and len(part["feature_key"]) == 24
+    assert reduction.settings["flattened"] == 128
     assert sum(r["targets"] for r in part["alphas"]) == int((fit.flags == 0).sum())
 
 
@@ -124,8 +126,8 @@ def test_kfold_random_weights_and_no_model(data: Path, tmp_path: Path) -> None:
 
 
 def test_requests_that_cannot_be_met_are_told(data: Path, tmp_path: Path) -> None:
-    for wrong, kind in (({"method": "loo"}, MismatchError), ({"speed": 3}, MismatchError), ({"folds": "x"}, MismatchError),
-                        ({"features": "nothing"}, BrainViewError)):
+    for wrong, kind in (({"method": "loo"}, MismatchError), ({"speed": 3}, MismatchError),
+                        ({"folds": "x"}, MismatchError), ({"features": "nothing"}, BrainViewError)):
         with pytest.raises(kind):
             jobs.train(str(data), str(tmp_path / "r"), options={**QUICK, **wrong})
     with pytest.raises(MissingError, match="no subject"):
