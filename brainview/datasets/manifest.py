@@ -194,7 +194,7 @@ class Manifest:
         return _Rows(labels=np.concatenate([np.array([c.strip() for c in t.text(self._column("stimulus", t))])
                                             for t in tables]),
                      run=self._numbered(tables, "run"), session=self._numbered(tables, "session"),
-                     onset=self._seconds(tables, "onset"), duration=self._seconds(tables, "duration"))
+                     onset=_seconds(self, tables, "onset"), duration=_seconds(self, tables, "duration"))
 
     def _column(self, role: str, table: Table) -> str:
         name = str(self._trials.get(role, role))
@@ -214,12 +214,6 @@ class Manifest:
             else:
                 parts.append(np.full(len(table), number if role == "run" and len(tables) > 1 else -1))
         return np.concatenate(parts).astype(np.int32)
-
-    def _seconds(self, tables: list[Table], role: str) -> np.ndarray | None:
-        names = [self._column(role, t) for t in tables]
-        if not all(n in t.columns for n, t in zip(names, tables, strict=True)):
-            return None
-        return np.concatenate([t.numbers(n) for n, t in zip(names, tables, strict=True)])
 
     @cached_property
     def _stimuli(self) -> dict[str, Any]:
@@ -314,10 +308,10 @@ class Manifest:
         space = self.space(subject)
         rows = self.rows_of(subject)
         responses, table, problems = self._rows(subject, space, rows)
-        rois = ManifestRois(space, {n: self._roi(r) for n, r in _mapping(entry, "rois", self.file).items()})
+        rois = ManifestRois(space, {n: _roi(self, r) for n, r in _mapping(entry, "rois", self.file).items()})
         anatomy = {str(k): self.resolve(v) for k, v in _mapping(entry, "anatomy", self.file).items()}
         return Subject(id=subject, space=space, trials=table, responses=responses, rois=rois,
-                       ceiling=self._ceiling(entry, space), anatomy=anatomy, dataset=self.name, phantom=self.phantom,
+                       ceiling=_ceiling(self, entry, space), anatomy=anatomy, dataset=self.name, phantom=self.phantom,
                        problems=tuple(problems))
 
     def _rows(self, subject: str, space: Space, rows: _Rows) -> tuple[Responses, TrialTable, list[str]]:
@@ -331,7 +325,7 @@ class Manifest:
         raw, key = open_recording(self.recording(subject), space, len(rows.labels))
         run, session = rows.run, rows.session
         if mode == "events":
-            groups, labels, run, session, order = self._events(subject, raw, rows)
+            groups, labels, run, session, order = _events(self, subject, raw, rows)
         else:
             if raw.shape[0] != rows.labels.size:
                 raise MismatchError(f"{subject} has {raw.shape[0]:,} responses and {rows.labels.size:,} rows in its "
@@ -353,58 +347,68 @@ class Manifest:
         source = ProcessedSource(raw, key, groups, run, session, steps)
         return CachedResponses(source), table, problems
 
-    def _events(self, subject: str, raw: Responses, rows: _Rows):
-        """Return groups of volumes, labels, and run and session of every volume, for tables of events."""
-        if rows.onset is None or rows.duration is None or "tr" not in self._trials:
-            raise FormatError("events need the columns onset and duration, and tr in [trials]", where=self.file)
-        recording = self.recording(subject)
-        runs = sorted(set(rows.run.tolist()))
-        if len(runs) != len(recording.files):
-            raise MismatchError(f"{subject} has {len(recording.files)} files of responses and {len(runs)} runs in its "
-                                "events", where=self.file, remedy="Give one file and one table per run.")
-        counts = [open_recording(Recording((f,)), self.space(subject), 0)[0].shape[0] for f in recording.files]
-        volumes = np.repeat(np.array(runs, np.int32), counts)
-        keep = np.array([w not in self.steps.drop for w in rows.labels.tolist()])
-        groups = events_of(rows.onset[keep], rows.duration[keep], rows.run[keep], volumes, float(self._trials["tr"]),
-                           self.steps.delay, self.steps.window)
-        session_of = dict(zip(rows.run.tolist(), rows.session.tolist(), strict=True))
-        session = np.array([session_of[r] for r in volumes.tolist()], np.int32)
-        return groups, rows.labels[keep], volumes, session, np.array([g[0] for g in groups], np.int64)
-
-    def _roi(self, value: Any) -> tuple[Path, dict[int, str]]:
-        if isinstance(value, dict):
-            if not {"file"} <= set(value) <= {"file", "names"}:
-                raise FormatError("an ROI is a file, or { file, names }", where=self.file)
-            try:
-                names = {int(k): str(v) for k, v in value.get("names", {}).items()}
-            except ValueError as err:
-                raise FormatError("the names of an ROI file are given by label number", where=self.file) from err
-            return self.resolve(value["file"]), names
-        return self.resolve(value), {}
-
-    def _ceiling(self, entry: Mapping[str, Any], space: Space) -> Ceiling:
-        from brainview.datasets.ceilings import shipped_ceiling
-
-        values = _mapping(entry, "ceiling", self.file)
-        if not values:
-            return Ceiling("none", note="The manifest names no noise ceiling; it can be estimated when single trials "
-                                        "repeat.")
-        if len(values) != 1 or next(iter(values)) not in ("ncsnr", "fraction", "percent"):
-            raise FormatError("a ceiling is one of ncsnr, fraction, percent", where=self.file)
-        kind, name = next(iter(values.items()))
-        data = read_values(self.resolve(name), space)
-        if kind == "ncsnr":
-            return Ceiling("ncsnr", ncsnr=np.where(np.isfinite(data), np.maximum(data, 0), np.nan).astype(np.float32))
-        if kind == "fraction" and np.nanmax(data) > 1.05:
-            raise MismatchError(f"is said to be a fraction and reaches {np.nanmax(data):.3g}", where=self.resolve(name),
-                                remedy="Call it percent.")
-        return shipped_ceiling(data / 100 if kind == "percent" else data, where=self.resolve(name))
-
     def inspect(self) -> dict[str, Any]:
         """Return layout, subjects, counts, ROIs, ceilings and problems as plain types."""
         from brainview.datasets.inspect import describe
 
         return describe(self)
+
+
+def _roi(manifest: Manifest, value: Any) -> tuple[Path, dict[int, str]]:
+    if isinstance(value, dict):
+        if not {"file"} <= set(value) <= {"file", "names"}:
+            raise FormatError("an ROI is a file, or { file, names }", where=manifest.file)
+        try:
+            names = {int(k): str(v) for k, v in value.get("names", {}).items()}
+        except ValueError as err:
+            raise FormatError("the names of an ROI file are given by label number", where=manifest.file) from err
+        return manifest.resolve(value["file"]), names
+    return manifest.resolve(value), {}
+
+
+def _ceiling(manifest: Manifest, entry: Mapping[str, Any], space: Space) -> Ceiling:
+    from brainview.datasets.ceilings import shipped_ceiling
+
+    values = _mapping(entry, "ceiling", manifest.file)
+    if not values:
+        return Ceiling("none", note="The manifest names no noise ceiling; it can be estimated when single trials "
+                                    "repeat.")
+    if len(values) != 1 or next(iter(values)) not in ("ncsnr", "fraction", "percent"):
+        raise FormatError("a ceiling is one of ncsnr, fraction, percent", where=manifest.file)
+    kind, name = next(iter(values.items()))
+    data = read_values(manifest.resolve(name), space)
+    if kind == "ncsnr":
+        return Ceiling("ncsnr", ncsnr=np.where(np.isfinite(data), np.maximum(data, 0), np.nan).astype(np.float32))
+    if kind == "fraction" and np.nanmax(data) > 1.05:
+        raise MismatchError(f"is said to be a fraction and reaches {np.nanmax(data):.3g}", where=manifest.resolve(name),
+                            remedy="Call it percent.")
+    return shipped_ceiling(data / 100 if kind == "percent" else data, where=manifest.resolve(name))
+
+
+def _seconds(manifest: Manifest, tables: list[Table], role: str) -> np.ndarray | None:
+    names = [manifest._column(role, t) for t in tables]
+    if not all(n in t.columns for n, t in zip(names, tables, strict=True)):
+        return None
+    return np.concatenate([t.numbers(n) for n, t in zip(names, tables, strict=True)])
+
+
+def _events(manifest: Manifest, subject: str, raw: Responses, rows: _Rows):
+    """Return groups of volumes, labels, and run and session of every volume, for tables of events."""
+    if rows.onset is None or rows.duration is None or "tr" not in manifest._trials:
+        raise FormatError("events need the columns onset and duration, and tr in [trials]", where=manifest.file)
+    recording = manifest.recording(subject)
+    runs = sorted(set(rows.run.tolist()))
+    if len(runs) != len(recording.files):
+        raise MismatchError(f"{subject} has {len(recording.files)} files of responses and {len(runs)} runs in its "
+                            "events", where=manifest.file, remedy="Give one file and one table per run.")
+    counts = [open_recording(Recording((f,)), manifest.space(subject), 0)[0].shape[0] for f in recording.files]
+    volumes = np.repeat(np.array(runs, np.int32), counts)
+    keep = np.array([w not in manifest.steps.drop for w in rows.labels.tolist()])
+    groups = events_of(rows.onset[keep], rows.duration[keep], rows.run[keep], volumes, float(manifest._trials["tr"]),
+                       manifest.steps.delay, manifest.steps.window)
+    session_of = dict(zip(rows.run.tolist(), rows.session.tolist(), strict=True))
+    session = np.array([session_of[r] for r in volumes.tolist()], np.int32)
+    return groups, rows.labels[keep], volumes, session, np.array([g[0] for g in groups], np.int64)
 
 
 def _is_whole(word: str) -> bool:
