@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
 SURFACES = (("inflated", "Inflated", "I"), ("pial", "Pial", "P"), ("white", "White matter", "W"),
             ("flat", "Flat", "F"))
-VIEWS: tuple[tuple[View, str, str], ...] = (("lateral", "Lateral", "1"), ("medial", "Medial", "2"), ("dorsal", "Dorsal", "3"),
-         ("ventral", "Ventral", "4"), ("anterior", "Anterior", "5"), ("posterior", "Posterior", "6"))
+VIEWS: tuple[tuple[View, str, str], ...] = (
+    ("lateral", "Lateral", "1"), ("medial", "Medial", "2"), ("dorsal", "Dorsal", "3"), ("ventral", "Ventral", "4"),
+    ("anterior", "Anterior", "5"), ("posterior", "Posterior", "6"))
 LAYOUTS = (("grid", "Lateral and medial of both", ""), ("split", "Hemispheres side by side", ""),
            ("single", "One brain", ""))
 

@@ -198,7 +198,8 @@ class Wiring:
     def _on_source(self, new: Source, old: Source) -> None:
         if new.kind == "metric":
             self._chosen = (new.brain, new.metric)
-        self.c.start(self.c.shower.show(new))
+        if not self.c.reporter.guarded(lambda: self.c.shower.show_now(new)):
+            self.c.start(self.c.shower.show(new))
 
     def _on_map(self, new: Any, old: Any) -> None:
         self._on_reading(self.view.picked, None)
@@ -210,9 +211,9 @@ class Wiring:
         if drawn is not None:
             brain = "group" if app.source.brain == GROUP else app.source.brain
             name = drawn.name if app.source.kind != "file" else f"{drawn.name} · {drawn.space.name}"
-            parts += [brain, name]
+            parts += [name] if brain and brain in name else [brain, name]
             if app.source.stimulus >= 0:
-                parts.append(f"stimulus {app.source.stimulus}")
+                parts.append(f"stimulus {app.source.stimulus}" if "stimulus" not in name else "")
         self.window.header.where.show_text("  ›  ".join(p for p in parts if p))
         name = app.project.rsplit("/", 1)[-1] if app.project else (app.dataset.name if app.dataset else "")
         self.window.setWindowTitle(f"{shown(name)} — BrainView" if name else "BrainView")

@@ -195,12 +195,12 @@ class RunInfo:
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """Measured and predicted response of one subject to one stimulus."""
+    """Measured (None where the subject never saw it) and predicted response of one subject to one stimulus."""
 
     run: str
     brain: str
     stimulus: int
-    measured: BrainMap
+    measured: BrainMap | None
     predicted: BrainMap
     R2: float
     r: float
@@ -210,7 +210,7 @@ class Prediction:
     @staticmethod
     def from_job(run: str, brain: str, stimulus: int, result: Mapping[str, Any]) -> Prediction:
         """Read the dict of ``encoding.jobs:predict_stimulus``."""
-        return Prediction(run, brain, int(stimulus), result["measured"], result["predicted"], _number(result["R2"]),
+        return Prediction(run, brain, int(stimulus), result.get("measured"), result["predicted"], _number(result["R2"]),
                           _number(result["r"]), result.get("image"), tuple(result.get("captions") or ()))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, quantiles
 from typing import Any
 
 from brainview.state.app import GROUP, RoiKey, RunInfo
@@ -17,7 +17,10 @@ R2_KEYS = ("R2", "r2")
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: median over locations, its 95 % interval, quartiles, number of locations and of subjects."""
+    """One bar: median over `n` locations, its 95 % interval, quartiles.
+
+    For the group (`subjects` > 0): median over subjects of their medians, and its quartiles over subjects as interval.
+    """
 
     hemisphere: str
     value: float
@@ -26,7 +29,7 @@ class Bar:
     q25: float
     q75: float
     n: int
-    subjects: int = 1
+    subjects: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,11 @@ class BarRow:
         """Return the figures in words."""
         lines = [f"{self.roi} ({self.roi_class}) — {title}"]
         for b in self.bars:
-            interval = f", 95 % interval {b.low:.3g} to {b.high:.3g}" if math.isfinite(b.low) else ""
+            word = "quartiles" if b.subjects else "95 % interval"
+            interval = f", {word} {b.low:.3g} to {b.high:.3g}" if math.isfinite(b.low) else ""
             spread = f", quartiles {b.q25:.3g} to {b.q75:.3g}" if math.isfinite(b.q25) else ""
-            who = f", {b.subjects} subjects" if b.subjects > 1 else ""
-            lines.append(f"{b.hemisphere.capitalize()}: median {b.value:.3g}{interval}{spread}, n = {b.n:,}{who}")
+            count = f"{b.subjects} subjects" if b.subjects else f"n = {b.n:,}"
+            lines.append(f"{b.hemisphere.capitalize()}: median {b.value:.3g}{interval}{spread}, {count}")
         return "\n".join(lines)
 
 
@@ -65,26 +69,29 @@ def _number(entry: Mapping[str, Any], key: str) -> float:
 
 
 def _bar(entry: Mapping[str, Any]) -> Bar:
+    if entry.get("subject") == GROUP:
+        return Bar(str(entry["hemisphere"]), _number(entry, "median"), _number(entry, "q25"), _number(entry, "q75"),
+                   math.nan, math.nan, 0, int(entry.get("n") or 0))
     return Bar(str(entry["hemisphere"]), _number(entry, "median"), _number(entry, "low"), _number(entry, "high"),
                _number(entry, "q25"), _number(entry, "q75"), int(entry.get("n") or 0))
 
 
 def _group(bars: Sequence[Bar]) -> Bar:
-    """Return the mean over subjects of their values; the interval is of that mean (t is not assumed: min to max)."""
+    """Return the median over subjects of their values, with quartiles over subjects."""
     good = [b for b in bars if math.isfinite(b.value)]
     if not good:
         return bars[0]
     values = [b.value for b in good]
-    return Bar(good[0].hemisphere, fmean(values), min(values), max(values), math.nan, math.nan,
-               sum(b.n for b in good), len(good))
+    low, middle, high = quantiles(values, n=4, method="inclusive") if len(values) > 1 else values * 3
+    return Bar(good[0].hemisphere, middle, low, high, math.nan, math.nan, 0, len(good))
 
 
 def bar_rows(run: RunInfo, brain: str, metric: str, *, hemisphere: str = "both", sort: str = "value",
              words: str = "") -> list[BarRow]:
     """Return the rows of the ROI bars.
 
-    For ``group``: the rows that the run itself gives for the group, else the mean over subjects with the smallest and
-    largest subject as interval. Regions without a location are left out.
+    For ``group``: the rows that the run itself gives for the group, else the median over subjects with their quartiles.
+    Regions without a location are left out.
     """
     wanted = [e for e in run.rois if e.get("metric") == metric and (e.get("n") or 0) > 0
               and hemisphere in ("both", str(e["hemisphere"]))]

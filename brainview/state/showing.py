@@ -41,7 +41,10 @@ def common_limit(*maps: BrainMap) -> float:
 
 
 def prediction_maps(prediction: Prediction) -> dict[str, BrainMap]:
-    """Return measured, predicted and difference on one symmetric scale."""
+    """Return measured, predicted and difference on one symmetric scale; only predicted where nothing was measured."""
+    if prediction.measured is None:
+        limit = common_limit(prediction.predicted)
+        return {"predicted": prediction.predicted.having(kind="diverging", limits=(-limit, limit))}
     limit = common_limit(prediction.measured, prediction.predicted)
     same = {"kind": "diverging", "limits": (-limit, limit)}
     measured, predicted = prediction.measured.having(**same), prediction.predicted.having(**same)
@@ -69,6 +72,15 @@ class Shower:
     def _keep_rule(self, new: ColorRule, old: ColorRule) -> None:
         if self._key is not None:
             self.session.rules[self._key] = new
+
+    def show_now(self, source: Source) -> bool:
+        """Draw a map that is here already and needs no resampling; False when the engine must be asked."""
+        found = self.at_once(source)
+        if source.kind != "none" and (found is None or not is_drawable(found.space)):
+            return False
+        self._generation += 1
+        self.draw(source, found, found)
+        return True
 
     async def show(self, source: Source) -> None:
         """Draw a map; an older call that ends later draws nothing."""
@@ -119,8 +131,16 @@ class Shower:
         prediction = app.prediction
         if source.kind in ("measured", "predicted", "difference") and prediction is not None \
                 and (prediction.brain, prediction.stimulus) == (source.brain, source.stimulus):
-            return prediction_maps(prediction)[source.kind]
+            return self._among(prediction, source)
         return None
+
+    @staticmethod
+    def _among(prediction: Prediction, source: Source) -> BrainMap:
+        maps = prediction_maps(prediction)
+        if source.kind not in maps:
+            raise MissingError(f"{prediction.brain} never saw stimulus {prediction.stimulus}, so nothing was measured",
+                               remedy="Show the prediction.")
+        return maps[source.kind]
 
     async def _fetch(self, source: Source) -> BrainMap | None:
         session = self.session
@@ -136,7 +156,7 @@ class Shower:
             raise MissingError("the run of this map is not open", remedy="Open the run again.")
         if session.app.run is not None and source.brain in session.app.run.subjects:
             prediction = await session.predict(source.brain, source.stimulus)
-            return None if prediction is None else prediction_maps(prediction)[source.kind]
+            return None if prediction is None else self._among(prediction, source)
         if source.kind != "measured":
             raise MissingError("no trained model is open", remedy="Train one, or open a run.")
         brain = source.brain if source.brain != GROUP else session.brain_subject()

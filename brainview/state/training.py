@@ -62,8 +62,12 @@ RIDGE: tuple[Option, ...] = (
            "images only.", (("gcv", "Generalised cross-validation"), ("kfold", "K-fold cross-validation"))),
     Option("folds", "Folds", "int", 5, "Parts of the training images for K-fold; an image is never in two parts.",
            low=2, high=20),
-    Option("components", "Principal components", "int", 512, "Features are reduced to this many components, fitted on "
+    Option("components", "Principal components", "int", 1000, "Features are reduced to this many components, fitted on "
            "training images. 0 keeps all.", low=0, high=20_000),
+    Option("bootstraps", "Bootstrap draws", "int", 200, "Draws of images behind the intervals of the ROI bars.",
+           low=0, high=10_000),
+    Option("permutations", "Permutations", "int", 50, "Shuffles of images behind the chance baseline.", low=0,
+           high=10_000),
     Option("seed", "Seed", "int", 0, "Decides the split and the folds; written into the model's card.", low=0,
            high=2**31 - 1),
 )

@@ -29,7 +29,8 @@ class FakeJob:
 
     def __init__(self, engine: FakeEngine, number: int, function: str, title: str, lane: str,
                  arguments: dict[str, Any]) -> None:
-        self.id, self.function, self.title, self.lane, self.arguments = f"job-{number}", function, title, lane, arguments
+        self.id, self.function, self.title, self.lane = f"job-{number}", function, title, lane
+        self.arguments = arguments
         self.status, self.done, self.total, self.text = "queued", 0.0, 1.0, ""
         self.seconds_left: float | None = None
         self.log: list[str] = []
@@ -220,10 +221,11 @@ def present(run: str) -> dict[str, Any]:
             rows += _roi_rows(subject, metric, brain_map, rng)
     return {"run": run, "card": {"system": "ridge", "features": "gabor", "split": "test"}, "phantom": True,
             "subjects": list(SUBJECTS), "maps": maps,
-            "metrics": {"R2": {"title": "R²", "definition": "1 − residual variance / variance of the measured responses "
-                               "to the 60 test images.", "units": ""},
-                        "R2/NC": {"title": "R² / noise ceiling", "definition": "R² as a fraction of what a perfect model "
-                                  "could reach; locations with a ceiling under 5 % are left out.", "units": "fraction"},
+            "metrics": {"R2": {"title": "R²", "units": "", "definition": "1 − residual variance / variance of the "
+                               "measured responses to the 60 test images."},
+                        "R2/NC": {"title": "R² / noise ceiling", "units": "fraction", "definition":
+                                  "R² as a fraction of what a perfect model could reach; locations with a ceiling "
+                                  "under 5 % are left out."},
                         "NC": {"title": "Noise ceiling", "definition": "Largest R² that a perfect model could reach.",
                                "units": "R²"}},
             "group": {m: BrainMap.mean([maps[s][m] for s in SUBJECTS], median=True) for m in ("R2", "R2/NC", "NC")},

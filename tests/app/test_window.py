@@ -209,12 +209,16 @@ def test_cancel_button_cancels(phantom):
 
 def test_letters_do_not_fire_while_typing(trained):
     trained.view.surface = "inflated"
+    trained.window.activateWindow()
+    QTest.qWaitForWindowActive(trained.window)
     field = trained.window.strip.search
     field.setFocus()
     trained.until(lambda: trained.window.focusWidget() is field)
     QTest.keyClicks(field, "pial")
     trained.settle()
     assert field.text() == "pial" and trained.view.surface == "inflated"
+    trained.window.activateWindow()
+    QTest.qWaitForWindowActive(trained.window)
     trained.window.strip.list.setFocus()
     QTest.keyClick(trained.window.strip.list, Qt.Key.Key_P)
     trained.settle()
@@ -259,7 +263,8 @@ def test_project_brings_everything_back(trained, tmp_path):
     assert trained.app.rois == (RoiKey("left", "streams", "early"),)
     assert trained.view.surface == "flat" and trained.view.rule.limits == (0.0, 0.2)
     after = trained.c.session.describe()
-    assert json.loads(json.dumps(after["app"])) == before["app"] and json.loads(json.dumps(after["view"])) == before["view"]
+    assert json.loads(json.dumps(after["app"])) == before["app"]
+    assert json.loads(json.dumps(after["view"])) == before["view"]
 
 
 def test_changes_reach_the_journal_and_lost_sessions_are_offered(desk, tmp_path):

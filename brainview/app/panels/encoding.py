@@ -62,7 +62,7 @@ class RunCard(QFrame):
         self.name.show_text(run.name)
         self.badge.setVisible(run.phantom)
         card = run.card
-        features = card.get("features")
+        features = card.get("feature_label") or card.get("features")
         if isinstance(features, dict):
             features = features.get("name")
         split = card.get("split")
@@ -161,7 +161,7 @@ class BarsSection(QWidget):
         self.empty.setVisible(not rows)
         self.legend.setVisible(bool(rows))
         if brain == GROUP:
-            self.legend.setText("Mean over subjects of their medians; line = lowest to highest subject.")
+            self.legend.setText("Median over subjects of their medians; line = quartiles over subjects.")
         else:
             self.legend.setText("Median over locations; line = 95 % bootstrap interval.")
         self.empty.setText("No region fits the filter." if words else

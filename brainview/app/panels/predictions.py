@@ -64,22 +64,23 @@ class PredictionCard(QFrame):
     def show_prediction(self, prediction: Prediction) -> None:
         """Show another stimulus."""
         score = f"R² = {prediction.R2:.2f}" if math.isfinite(prediction.R2) else "R² not defined"
-        self.title.setText(f"{shown(prediction.brain)} · stimulus {prediction.stimulus}\n{score}, r = "
-                           f"{prediction.r:.2f}")
+        self.title.setText(f"{shown(prediction.brain)} · {prediction.stimulus}\n{score}\nr = {prediction.r:.2f}")
         self.title.setToolTip("R² and r over locations, for this one stimulus")
         self.caption.setText(shown(prediction.captions[0]) if prediction.captions else "")
         self.image.show_array(prediction.image)
         self.image.setVisible(prediction.image is not None)
         maps = prediction_maps(prediction)
-        rule = rule_for(maps["measured"])
+        rule = rule_for(maps["predicted"])
+        self.which.enable("measured", "measured" in maps)
+        self.which.enable("difference", "difference" in maps)
         for picture, kind in ((self.measured, "measured"), (self.predicted, "predicted")):
             try:
-                picture.show_map(maps[kind], rule)
-                picture.setToolTip("")
+                picture.show_map(maps.get(kind), rule)
+                picture.setToolTip("" if kind in maps else "This subject never saw this stimulus.")
             except BrainViewError as err:  # a mesh without flat surface: the pair is still seen on the cortex
                 picture.show_map(None)
                 picture.setToolTip(str(err))
-        self.scale.show_rule(rule, maps["measured"])
+        self.scale.show_rule(rule, maps["predicted"])
 
 
 class PredictionsSection(QWidget):
