@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from PySide6.QtCore import QSignalBlocker, QSize, Qt
+from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt
 from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QMenu, QSizePolicy, QToolButton, QWidget
 
@@ -95,6 +95,13 @@ class ViewBar(QWidget):
             combo.addItem({"ortho": "Three planes"}.get(choice, choice.capitalize()), choice)
         combo.activated.connect(lambda index: chosen(combo.itemData(index)))
         return combo
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Draw the icons anew in the ink of another theme."""
+        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "layouts"):
+            for key, button in self.layouts.buttons.items():
+                button.setIcon(layout_icon(key, self.palette().windowText().color()))
+        super().changeEvent(event)
 
     def set_rois(self, names: Sequence[str]) -> None:
         """Offer the outlines of ROI classes."""

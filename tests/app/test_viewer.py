@@ -353,3 +353,16 @@ def test_the_viewer_imports_no_pyvista_for_pictures(viewer):
 
 def test_fsaverage_is_the_default_anatomy(viewer):
     assert viewer.canvas.scene.space == FSAVERAGE5
+
+
+def test_toolbar_icons_follow_the_theme(viewer, qtbot):
+    from PySide6.QtGui import QColor, QPalette
+
+    palette = viewer.bar.palette()
+    for ink in ("#102030", "#f0e0d0"):
+        palette.setColor(QPalette.ColorRole.WindowText, QColor(ink))
+        viewer.bar.setPalette(palette)
+        image = viewer.bar.layouts.buttons["grid"].icon().pixmap(18, 18).toImage()
+        points = [image.pixelColor(x, y) for x in range(18) for y in range(18)]
+        found = {color.name() for color in points if color.alpha() > 250}
+        assert ink in found
