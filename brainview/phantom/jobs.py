@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from brainview.core.errors import MissingError
 from brainview.core.files import to_json
@@ -22,13 +22,13 @@ from brainview.core.paths import data_dir
 Stage = Literal["first", "surface", "full"]
 #: Changes when the generative model changes what the same plan gives.
 VERSION = 1
-_FIRST = {"layout": "nsd", "level": "nsd", "subjects": 1, "train": 240, "test": 60}
-_DEFAULT = {"layout": "nsd", "level": "nsd", "subjects": 4, "train": 800, "test": 200}
+_FIRST: dict[str, Any] = {"layout": "nsd", "level": "nsd", "subjects": 1, "train": 240, "test": 60}
+_DEFAULT: dict[str, Any] = {"layout": "nsd", "level": "nsd", "subjects": 4, "train": 800, "test": 200}
 #: A lock that nobody touched for this long belongs to a process that died (seconds).
 _STALE = 120.0
 
 
-def _folder(settings: dict, word: str) -> Path:
+def _folder(settings: dict[str, Any], word: str) -> Path:
     key = hashlib.sha256(to_json([VERSION, settings]).encode()).hexdigest()[:10]
     return data_dir() / "phantom" / f"{word}-{key}"
 

@@ -13,6 +13,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import fft, sparse
 
+from brainview.maps.cache import digest, kept
 from brainview.maps.volumes import mni_mask
 from brainview.phantom.anatomy import N_VERTICES, SIDES, hemisphere, mni_ribbon
 
@@ -56,11 +57,16 @@ def smoothing_step() -> sparse.csr_matrix:
 @lru_cache(maxsize=4)
 def smoothing_scale(steps: int) -> np.ndarray:
     """Return (20,484,) float32: 1 / the exact s.d. of unit white noise after `steps` smoothing steps."""
-    step = smoothing_step()
-    power = step
-    for _ in range(steps - 1):
-        power = power @ step
-    return (1 / np.sqrt(np.asarray(power.multiply(power).sum(1)).ravel())).astype(np.float32)
+
+    def make() -> dict[str, np.ndarray]:
+        step = smoothing_step()
+        power = step
+        for _ in range(steps - 1):
+            power = power @ step
+        return {"scale": (1 / np.sqrt(np.asarray(power.multiply(power).sum(1)).ravel())).astype(np.float32)}
+
+    return kept("phantom", digest("smoothing", steps, smoothing_step().data), make,
+                lambda a: a.get("scale", np.empty(0)).shape == (2 * N_VERTICES,))["scale"]
 
 
 def smooth(white: np.ndarray, steps: int) -> np.ndarray:

@@ -1,5 +1,7 @@
 """Areas lie where the literature puts them; labels are exclusive; the ribbon is the real one."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -46,7 +48,7 @@ def test_v1_lies_along_the_calcarine(side):
     map_ = retinotopy.retinotopy(side)
     v1 = anatomy.cut_early(map_.area, map_.eccentricity) == 1
     line = CALCARINE * ([1, 1, 1] if side == "left" else [-1, 1, 1])
-    fine = np.concatenate([np.linspace(a, b, 20) for a, b in zip(line[:-1], line[1:], strict=True)])
+    fine = np.concatenate([np.linspace(a, b, 20) for a, b in pairwise(line)])
     centre = hemisphere(side).mid[v1].mean(0)
     assert np.linalg.norm(fine - centre, axis=1).min() < 10
 

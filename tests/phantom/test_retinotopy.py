@@ -1,5 +1,7 @@
 """The band model: ordered, mirrored at borders, and close to the published template (which is never shipped)."""
 
+from itertools import pairwise
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -40,4 +42,4 @@ def test_mass_on_the_screen():
 def test_receptive_fields_grow_with_eccentricity_and_hierarchy():
     sizes = [retinotopy.size_of(a, np.array([1.0, 4.0])) for a in ("V1", "V2", "V3", "hV4")]
     assert all((np.diff(s) > 0).all() for s in sizes)
-    assert all((b > a).all() for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+    assert all((b > a).all() for a, b in pairwise(sizes))
