@@ -89,6 +89,7 @@ def test_givers_and_takers_are_not_confused(scenes):
         assert captions(turned)[0].lower() != text
 
 
+@pytest.mark.slow  # importing open_clip
 def test_descriptions_fit_the_text_encoder(scenes):
     from open_clip.tokenizer import SimpleTokenizer
 
