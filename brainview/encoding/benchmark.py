@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from brainview.core.errors import MissingError
+from brainview.core.jobs import QUIET, JobContext, Quiet
 from brainview.encoding.ridge import fit_ridge
 
 #: (n, p, t) of the issue's comparison; and a small one for tests.
@@ -79,7 +80,7 @@ def methods(x: np.ndarray, y: np.ndarray) -> dict[str, tuple[Callable[[], np.nda
     }
 
 
-def measure(size: str = "standard", *, seed: int = 0) -> dict[str, Any]:
+def measure(size: str = "standard", *, seed: int = 0, context: JobContext = QUIET) -> dict[str, Any]:
     """Return the table: CPU seconds, share of the limit, how many times less than himalaya, same penalties."""
     from importlib.util import find_spec
 
@@ -94,6 +95,7 @@ def measure(size: str = "standard", *, seed: int = 0) -> dict[str, Any]:
     chosen: dict[str, np.ndarray] = {}
     with threadpool_limits(1):
         for name, (work, least) in methods(x, y).items():
+            context.check()
             before = pace(x, y)
             start = time.process_time()
             chosen[name] = work()
@@ -101,6 +103,7 @@ def measure(size: str = "standard", *, seed: int = 0) -> dict[str, Any]:
             limit = (before + pace(x, y)) / 2
             rows.append({"method": name, "cpu_seconds": spent, "pace_gflops": limit,
                          "units_gflop": spent * limit, "of_the_limit": least / (spent * limit) if least else None})
+            context.log(f"{name}: {spent:.2f} CPU s at {limit:.0f} GFLOP/s")
     peer, penalties = rows[-1], chosen["himalaya RidgeCV (numpy)"]
     for row in rows:
         row["times_less_cpu"] = peer["cpu_seconds"] / row["cpu_seconds"]
@@ -149,9 +152,17 @@ def run(args: argparse.Namespace) -> int:
     """Measure and print."""
     from brainview.core.files import to_json
 
-    found = measure(args.size)
+    found = measure(args.size, context=_Lines())
     sys.stdout.write((to_json(found) if args.json else text(found)) + "\n")
     return 0
+
+
+class _Lines(Quiet):
+    """Log lines on standard error, as they come."""
+
+    def log(self, line: str) -> None:
+        """Write one line."""
+        sys.stderr.write(line + "\n")
 
 
 def text(found: dict[str, Any]) -> str:
