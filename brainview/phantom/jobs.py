@@ -21,8 +21,8 @@ from brainview.core.paths import data_dir
 
 Stage = Literal["first", "surface", "full"]
 #: Changes when the generative model changes what the same plan gives.
-VERSION = 1
-_FIRST: dict[str, Any] = {"layout": "nsd", "level": "nsd", "subjects": 1, "train": 240, "test": 60}
+VERSION = 2
+_FIRST: dict[str, Any] = {"layout": "nsd", "level": "nsd", "subjects": 1, "train": 240, "test": 60, "reserve": 60}
 _DEFAULT: dict[str, Any] = {"layout": "nsd", "level": "nsd", "subjects": 4, "train": 800, "test": 200}
 #: A lock that nobody touched for this long belongs to a process that died (seconds).
 _STALE = 120.0

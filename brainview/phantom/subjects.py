@@ -28,10 +28,12 @@ RIM_GAIN = 0.4
 AMPLITUDE, AMPLITUDE_SD = 1.5, 0.4
 #: Width of the caption code.
 CODE = 48
+#: How much a vertex departs from its area's tuning.
+TUNING_SD = 0.35
 #: Labels that a real subject may lack, for the draw of empty ROIs.
 _MAY_LACK = ("mTL-faces", "FBA-1", "FBA-2", "VWFA-2", "FFA-2", "OWFA")
 #: How much of hV4's and of LO's signal is Gabor energy; the rest is category drive.
-GABOR_SHARE = {"hV4": 0.75, "LO1": 0.6, "LO2": 0.6}
+GABOR_SHARE = {"hV4": 0.85, "LO1": 0.6, "LO2": 0.6}
 
 
 @dataclass(frozen=True)
@@ -289,7 +291,7 @@ def _category_tuning(rng: np.random.Generator, area: np.ndarray, weight: np.ndar
     rim = driver == RIM
     tuning[rim] = 0.3
     phi[rim] = 0.4
-    tuning *= 1 + 0.25 * noise.smooth_fields(rng, len(DRIVES), noise.LOCAL_STEPS).T
+    tuning *= 1 + TUNING_SD * noise.smooth_fields(rng, len(DRIVES), noise.LOCAL_STEPS).T
     loose = np.abs(noise.smooth_fields(rng, len(DRIVES), noise.LOCAL_STEPS).T)
     tuning[rim] *= loose[rim]
     phi = np.clip(phi + 0.15 * noise.smooth_fields(rng, 1, noise.LOCAL_STEPS)[0], 0, 1)

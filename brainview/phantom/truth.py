@@ -88,7 +88,8 @@ def constants() -> dict[str, Any]:
         "retinotopy": dataclasses.asdict(retinotopy.Bands()), "prf_size": retinotopy.SIZE,
         "display": {"degrees": 2 * retinotopy.HALF_DISPLAY, "pixels": retinotopy.DISPLAY_PIXELS},
         "gabor": {"frequencies": gabor.FREQUENCIES, "orientations": gabor.ORIENTATIONS.size},
-        "drives": category.DRIVES, "items": category.ITEMS, "tuning": {k: list(v) for k, v in category.TUNING.items()},
+        "drives": category.DRIVES, "item_weight": category.ITEM_WEIGHT, "tuning_sd": subjects.TUNING_SD,
+        "items": category.ITEMS, "tuning": {k: list(v) for k, v in category.TUNING.items()},
         "areas": anatomy.area_names(), "soft_width": anatomy.SOFT_WIDTH, "ribbon_mm": anatomy.RIBBON_MM,
         "drivers": ["none", "early", "category", "semantic", "rim"],
         "peaks": [dataclasses.asdict(p) for p in anatomy.peaks()]}

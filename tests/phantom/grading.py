@@ -156,6 +156,12 @@ def gabor_features(bank: Bank) -> np.ndarray:
     return np.sqrt(energy).reshape(len(bank), -1)
 
 
+def category_features(bank: Bank) -> np.ndarray:
+    """Return (n, 88) drives of categories and, scaled to the same spread, which things and setting are there."""
+    drive, items = bank.drives.features(), bank.drives.items
+    return np.concatenate([drive, items * (drive.std() / max(items.std(), 1e-9) / 2)], axis=1)
+
+
 def image_embedding(bank: Bank) -> np.ndarray:
     """Return what a picture embedding would hold: main components of Gabor amplitudes, and the category drives."""
     low = zscore(gabor_features(bank))

@@ -28,7 +28,7 @@ def scan(world) -> g.Scan:
 @pytest.fixture(scope="module")
 def explained(world, scan):
     """Median r2 / NC of an area by a feature set, NC estimated from the same trials as a user would."""
-    features = {"gabor": g.zscore(g.gabor_features(world.bank)), "category": g.zscore(world.bank.drives.features()),
+    features = {"gabor": g.zscore(g.gabor_features(world.bank)), "category": g.zscore(g.category_features(world.bank)),
                 "code": world.bank.code}
 
     def of(name: str, *areas: str, core: bool = True) -> float:
@@ -63,7 +63,7 @@ def test_geometry_of_the_test_images(world, scan, areas, winner, margin):
     """Spearman correlation of squared Euclidean dissimilarities of responses and of features."""
     measured = pdist(scan.mean[TEST][:, scan.area(*areas, core=False)], "sqeuclidean")
     r = {"gabor": g.spearman(measured, pdist(g.zscore(g.gabor_features(world.bank))[TEST], "sqeuclidean")),
-         "category": g.spearman(measured, pdist(world.bank.drives.features()[TEST], "sqeuclidean"))}
+         "category": g.spearman(measured, pdist(g.category_features(world.bank)[TEST], "sqeuclidean"))}
     loser = "category" if winner == "gabor" else "gabor"
     assert r[winner] >= r[loser] + margin, r
 
@@ -113,8 +113,7 @@ def test_ridge_on_the_true_features_reaches_its_bound(scan):
 
 def test_subjects_share_no_map(world, scan):
     other = make_subject(g.SEED, 1, level_of("nsd"))
-    both = [s.rows(np.arange(0, 1000, 4)) for s in (world.bank, world.bank)]
-    a, b = scan.signals, signals(other, both[0], world.reserve)
+    a, b = scan.signals, signals(other, world.bank.rows(np.arange(0, 1000, 4)), world.reserve)
     common = np.intersect1d(a.driven[scan.fields.driver[a.driven] == 2], b.driven[other.driver[b.driven] == 2])
     one = a.images[::4][:, np.searchsorted(a.driven, common)]
     two = b.images[:, np.searchsorted(b.driven, common)]
