@@ -13,23 +13,23 @@ from pathlib import Path
 from typing import Any, Literal
 
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPalette, QSurfaceFormat
-from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtGui import QKeyEvent, QSurfaceFormat
+from PySide6.QtWidgets import QLabel, QStackedWidget, QVBoxLayout, QWidget
 
 from brainview.app.colorbar import ColorBar
 from brainview.app.gl_probe import Graphics, Probe
 from brainview.app.view_bar import ViewBar
+from brainview.app.viewer_keys import key_name, viewer_keys
+from brainview.app.viewer_parts import EMPTY, Drawn, Page, Pill, dress
 from brainview.core.errors import BrainViewError
 from brainview.core.names import shown
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.display import Pick
 from brainview.maps.rois import RoiClass
 from brainview.maps.space import Space, VolumeSpace, surface_space
-from brainview.scene.theme import BACKGROUNDS
 from brainview.state.view import ViewState
 
 CanvasKind = Literal["auto", "qt", "image"]
-EMPTY = ("No map yet", "Open a data set, or drop a map file (NIfTI, GIFTI, CIFTI, MGH) here.")
 
 
 def prepare_surface_format() -> None:
@@ -45,45 +45,6 @@ def prepare_surface_format() -> None:
     wanted.setStencilBufferSize(0)
     wanted.setSamples(0)
     QSurfaceFormat.setDefaultFormat(wanted)
-
-
-class _Page(QWidget):
-    """Words in the middle of an empty viewer; tells when it was painted for the first time."""
-
-    painted = Signal()
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._title, self._text, self._done = *EMPTY, False
-        self._look = BACKGROUNDS["dark"]
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-
-    def say(self, title: str, text: str, background: str) -> None:
-        self._title, self._text, self._look = title, text, BACKGROUNDS[background]
-        self.setAccessibleName(f"{title}. {text}")
-        self.update()
-
-    @property
-    def words(self) -> tuple[str, str]:
-        return self._title, self._text
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.fillRect(self.rect(), QColor(*self._look.paper))
-        font = self.font()
-        font.setPixelSize(18)
-        painter.setFont(font)
-        painter.setPen(QColor(*self._look.ink))
-        middle = self.rect().adjusted(40, 0, -40, -24)
-        painter.drawText(middle, Qt.AlignmentFlag.AlignCenter, shown(self._title))
-        painter.setFont(self.font())
-        painter.setPen(QColor(*self._look.quiet))
-        painter.drawText(self.rect().adjusted(40, self.height() // 2 + 6, -40, 0),
-                         Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap,
-                         shown(self._text, limit=600))
-        if not self._done:
-            self._done = True
-            self.painted.emit()
 
 
 class Viewer(QWidget):
@@ -127,21 +88,18 @@ class Viewer(QWidget):
         self._body: QWidget | None = None
         self._slices: Any = None
         self._probe: Probe | None = None
-        self._drawn: dict[str, object] = {}
+        self._drawn = Drawn()
         self._waiting = self._closed = False
         self.bar = ViewBar(view, self.reset_view)
         self.colors = ColorBar()
-        self.page = _Page()
+        self.page = Page()
         self.stack = QStackedWidget()
         self.stack.addWidget(self.page)
         self.hint = QLabel(f"{EMPTY[0]}. {EMPTY[1]}")
         self.hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.hint.setWordWrap(True)
         self.hint.setMinimumHeight(44)
-        self._pill = QLabel("Phantom · simulated data", self.stack)
-        self._pill.setStyleSheet("background:#ffc43d; color:#281c00; border-radius:10px; padding:3px 9px;"
-                                 " font-weight:600;")
-        self._pill.hide()
+        self._pill = Pill(self.stack)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -212,7 +170,7 @@ class Viewer(QWidget):
         """Offer ROI classes (labels on the space of the maps, or on its root); which are drawn is ``view.outlines``."""
         self._rois = dict(rois)
         self.bar.set_rois(list(rois))
-        self._drawn.pop("outlines", None)
+        self._drawn.forget("outlines")
         self._changed()
 
     def set_surface_map(self, volume: BrainMap, surface: BrainMap) -> None:
@@ -257,13 +215,13 @@ class Viewer(QWidget):
         self.bar.refresh(self._is_volume(), slices)
         self.colors.show_map(view.map, view.rule, view.lock_limits)
         self.hint.setVisible(view.map is None)
-        self._paper()
+        dress(self.colors, self.hint, self.view.background)
         try:
             self._show_slices() if slices else self._show_surface()
         except BrainViewError as err:
-            self._drawn.clear()
+            self._drawn.forget()
             self._say("This map cannot be drawn here", str(err))
-        self._place_pill()
+        self._pill.place(self.view.map)
 
     def _say(self, title: str, text: str) -> None:
         self.page.say(title, text, self.view.background)
@@ -290,43 +248,11 @@ class Viewer(QWidget):
         if space is None:
             raise BrainViewError(f"{where.name} has no surface and no grid to draw its values on",
                                  remedy="Open it with its atlas, or convert it to a surface or a volume.")
-        self._draw(space, brain_map)
+        outlines = partial(self._placed, brain_map.space if brain_map is not None else space)
+        self._drawn.draw(self.canvas, self.view, space, brain_map, outlines)
         assert self._body is not None
         if self.stack.currentWidget() is not self._body:
             self.stack.setCurrentWidget(self._body)
-
-    def _draw(self, space: Any, brain_map: BrainMap | None) -> None:
-        """Bring the canvas up to date, in the order in which things depend on each other."""
-        from brainview.scene.views import panels
-
-        view, canvas = self.view, self.canvas
-        sides = tuple(s for s, n in (("left", space.n_left), ("right", space.n_right)) if n and s in view.sides)
-        sides = sides or (("left",) if space.n_left else ("right",))
-        if self._differs("background", view.background):
-            canvas.set_background(view.background)
-        fresh = self._differs("surface", (space, view.surface))
-        if fresh:
-            self._drawn.pop("surface")  # only remembered when it could be loaded
-            canvas.set_surface(space, view.surface)
-            self._drawn["surface"] = (space, view.surface)
-        plan = panels(view.layout, view.view, sides, view.surface)
-        if self._differs("panels", plan) or fresh:
-            canvas.set_panels(plan)
-        if self._differs("map", brain_map) or fresh:
-            self._drawn["rule"] = view.rule
-            canvas.set_values(brain_map, view.rule)
-        elif self._differs("rule", view.rule):
-            canvas.set_rule(view.rule)
-        if self._differs("outlines", (view.outlines, view.show_names, space)) or fresh:
-            canvas.set_outlines(self._placed(brain_map.space if brain_map is not None else space), view.show_names)
-        if self._differs("picked", view.picked) or fresh:
-            canvas.set_marker(view.picked)
-
-    def _differs(self, name: str, value: object) -> bool:
-        known = name in self._drawn and (self._drawn[name] is value or
-                                         (not isinstance(value, BrainMap) and self._drawn[name] == value))
-        self._drawn[name] = value
-        return not known
 
     def _placed(self, space: Space) -> dict[str, RoiClass]:
         """Return the chosen ROI classes with labels on the root space; those that do not fit are named in a notice."""
@@ -357,30 +283,12 @@ class Viewer(QWidget):
                               radiological=view.radiological, mode=view.slices, cursor=cursor)
         self.stack.setCurrentWidget(self._slices)
 
-    def _paper(self) -> None:
-        """Give the hint and the strip under the brain the paper and ink of the scene."""
-        look = BACKGROUNDS[self.view.background]
-        for widget in (self.colors, self.hint):
-            palette = widget.palette()
-            palette.setColor(QPalette.ColorRole.Window, QColor(*look.paper))
-            ink = look.ink if widget is self.colors else look.quiet
-            palette.setColor(QPalette.ColorRole.WindowText, QColor(*ink))
-            widget.setAutoFillBackground(True)
-            if palette != widget.palette():
-                widget.setPalette(palette)
-
-    def _place_pill(self) -> None:
-        self._pill.setVisible(self.view.map is not None and self.view.map.is_phantom)
-        self._pill.adjustSize()
-        self._pill.move(self.stack.width() - self._pill.width() - 10, 8)
-        self._pill.raise_()
-
     # ---- mouse and keys ------------------------------------------------------------------------------------------
 
     def eventFilter(self, watched: Any, event: QEvent) -> bool:
         """Keep the phantom label in its corner."""
         if watched is self.stack and event.type() == QEvent.Type.Resize:
-            self._place_pill()
+            self._pill.place(self.view.map)
         return False
 
     def _clicked(self, pick: Pick) -> None:
@@ -389,48 +297,15 @@ class Viewer(QWidget):
 
     def keys(self) -> dict[str, tuple[str, Callable[[], None]]]:
         """Return key -> (what it does, function): what :meth:`keyPressEvent` obeys and a help sheet can list."""
-        view = self.view
-        out: dict[str, tuple[str, Callable[[], None]]] = {
-            "Left": ("Turn left", partial(self._turn, -15, 0)), "Right": ("Turn right", partial(self._turn, 15, 0)),
-            "Up": ("Turn up", partial(self._turn, 0, 15)), "Down": ("Turn down", partial(self._turn, 0, -15)),
-            "+": ("Nearer", partial(self._zoom, 40)), "-": ("Farther", partial(self._zoom, -40)),
-            "R": ("Standard view", self.reset_view), "F": ("Flat", partial(setattr, view, "surface", "flat")),
-            "I": ("Inflated", partial(setattr, view, "surface", "inflated")),
-            "P": ("Pial", partial(setattr, view, "surface", "pial")),
-            "W": ("White", partial(setattr, view, "surface", "white")),
-            "G": ("Next layout", view.next_layout),
-            "Shift+L": ("Left hemisphere on/off", partial(view.toggle_hemisphere, "left")),
-            "Shift+R": ("Right hemisphere on/off", partial(view.toggle_hemisphere, "right"))}
-        names = ("lateral", "medial", "dorsal", "ventral", "anterior", "posterior")
-        out.update({str(n): (name.capitalize(), partial(view.look, name))  # type: ignore[arg-type]
-                    for n, name in enumerate(names, 1)})
-        return out
+        return viewer_keys(self)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Obey :meth:`keys`; all other keys go to the window."""
-        plain_keys = Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.KeypadModifier
-        if event.modifiers() & ~plain_keys:
-            super().keyPressEvent(event)
-            return
-        named = {Qt.Key.Key_Left: "Left", Qt.Key.Key_Right: "Right", Qt.Key.Key_Up: "Up", Qt.Key.Key_Down: "Down"}
-        key = named.get(Qt.Key(event.key()), event.text().upper())
-        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier and key.isalpha() and len(key) == 1:
-            key = f"Shift+{key}"
-        found = self.keys().get({"=": "+"}.get(key, key))
+        found = self.keys().get(key_name(event))
         if found is None:
             super().keyPressEvent(event)
         else:
             found[1]()
-
-    def _turn(self, across: float, upward: float) -> None:
-        if self.canvas is not None:
-            self.canvas.scene.turn_all(across, upward)
-            self.canvas.request_paint()
-
-    def _zoom(self, step: float) -> None:
-        if self.canvas is not None:
-            width, height = self.canvas.size()
-            self.canvas.turn("zoom", width / 2, height / 2, 0, step)
 
     # ---- export and end ------------------------------------------------------------------------------------------
 

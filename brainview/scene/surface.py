@@ -81,6 +81,20 @@ class _Cell:
         self.window.RemoveRenderer(self.renderer)
 
 
+class _OwnIndex:
+    """Where the vertices of a surface are in a map's own order (mask, grayordinates, parcels); remembers the last."""
+
+    def __init__(self) -> None:
+        self._known: tuple[Space, np.ndarray] | None = None
+
+    def positions(self, space: Space, surface: SurfaceSpace) -> np.ndarray:
+        """Return (surface.size,) positions in `space`, NaN outside."""
+        if self._known is None or self._known[0] != space:
+            counting = BrainMap(np.arange(space.size, dtype=np.float32), space)
+            self._known = (space, on_surface(counting, surface))
+        return self._known[1]
+
+
 class SurfaceScene:
     """Brains in a render window.
 
@@ -105,7 +119,7 @@ class SurfaceScene:
         self._plan: list[views.Panel] = []
         self.map: BrainMap | None = None
         self._values: np.ndarray | None = None
-        self._indices: tuple[Space, np.ndarray] | None = None
+        self._own = _OwnIndex()
         self.rule = ColorRule()
         self._name, self._background = "dark", BACKGROUNDS["dark"]
         self.notes = Annotations(self)
@@ -315,18 +329,11 @@ class SurfaceScene:
         root = vertex + (self.space.n_left if side == "right" else 0)
         index: int | None = root
         if self.map is not None:
-            place = self._own_index(self.map)[root]
+            place = self._own.positions(self.map.space, self.space)[root]
             index = int(place) if np.isfinite(place) else None
         value = float(self._values[root]) if self._values is not None else float("nan")
         x, y, z = (float(c) for c in self.meshes[side].anatomical[vertex])
         return Pick(side, vertex, index, (x, y, z), self.meshes[side].world, value, None, root)  # type: ignore[arg-type]
-
-    def _own_index(self, brain_map: BrainMap) -> np.ndarray:
-        """Return (root.size,) positions in the map's own space (mask, grayordinates, parcels), NaN outside."""
-        if self._indices is None or self._indices[0] != brain_map.space:
-            counting = BrainMap(np.arange(brain_map.space.size, dtype=np.float32), brain_map.space)
-            self._indices = (brain_map.space, on_surface(counting, self.space))
-        return self._indices[1]
 
     def where(self, side: str, vertex: int) -> list[tuple[float, float]]:
         """Return the places (0..1, from the lower left corner) where a vertex is in sight, one per panel."""

@@ -1,0 +1,134 @@
+"""Parts of the viewer: the page without a brain, the phantom label, and what the canvas has drawn already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette
+from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
+
+from brainview.core.names import shown
+from brainview.maps.brainmap import BrainMap
+from brainview.maps.rois import RoiClass
+from brainview.scene.theme import BACKGROUNDS
+from brainview.state.view import ViewState
+
+EMPTY = ("No map yet", "Open a data set, or drop a map file (NIfTI, GIFTI, CIFTI, MGH) here.")
+
+
+class Page(QWidget):
+    """Words in the middle of an empty viewer; tells when it was painted for the first time."""
+
+    painted = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._title, self._text, self._done = *EMPTY, False
+        self._look = BACKGROUNDS["dark"]
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+
+    def say(self, title: str, text: str, background: str) -> None:
+        self._title, self._text, self._look = title, text, BACKGROUNDS[background]
+        self.setAccessibleName(f"{title}. {text}")
+        self.update()
+
+    @property
+    def words(self) -> tuple[str, str]:
+        return self._title, self._text
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.fillRect(self.rect(), QColor(*self._look.paper))
+        font = self.font()
+        font.setPixelSize(18)
+        painter.setFont(font)
+        painter.setPen(QColor(*self._look.ink))
+        middle = self.rect().adjusted(40, 0, -40, -24)
+        painter.drawText(middle, Qt.AlignmentFlag.AlignCenter, shown(self._title))
+        painter.setFont(self.font())
+        painter.setPen(QColor(*self._look.quiet))
+        painter.drawText(self.rect().adjusted(40, self.height() // 2 + 6, -40, 0),
+                         Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop | Qt.TextFlag.TextWordWrap,
+                         shown(self._text, limit=600))
+        if not self._done:
+            self._done = True
+            self.painted.emit()
+
+
+class Pill(QLabel):
+    """The label of simulated data, in the corner of its parent."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__("Phantom · simulated data", parent)
+        self._corner = parent
+        self.setStyleSheet("background:#ffc43d; color:#281c00; border-radius:10px; padding:3px 9px; font-weight:600;")
+        self.hide()
+
+    def place(self, brain_map: BrainMap | None) -> None:
+        """Show it for a phantom map, in the upper right corner."""
+        self.setVisible(brain_map is not None and brain_map.is_phantom)
+        self.adjustSize()
+        self.move(self._corner.width() - self.width() - 10, 8)
+        self.raise_()
+
+
+def dress(colors: QWidget, hint: QWidget, background: str) -> None:
+    """Give the hint and the colour bar the paper and ink of the scene."""
+    look = BACKGROUNDS[background]  # type: ignore[index]
+    for widget in (colors, hint):
+        palette = widget.palette()
+        palette.setColor(QPalette.ColorRole.Window, QColor(*look.paper))
+        ink = look.ink if widget is colors else look.quiet
+        palette.setColor(QPalette.ColorRole.WindowText, QColor(*ink))
+        widget.setAutoFillBackground(True)
+        if palette != widget.palette():
+            widget.setPalette(palette)
+
+
+class Drawn:
+    """What the canvas shows, so that only what differs is drawn again."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, object] = {}
+
+    def forget(self, name: str | None = None) -> None:
+        """Draw one thing (or everything) again at the next turn."""
+        if name is None:
+            self._known.clear()
+        else:
+            self._known.pop(name, None)
+
+    def _differs(self, name: str, value: object) -> bool:
+        known = name in self._known and (self._known[name] is value or
+                                         (not isinstance(value, BrainMap) and self._known[name] == value))
+        self._known[name] = value
+        return not known
+
+    def draw(self, canvas: Any, view: ViewState, space: Any, brain_map: BrainMap | None,
+             outlines: Callable[[], Mapping[str, RoiClass]]) -> None:
+        """Bring the canvas up to date, in the order in which things depend on each other."""
+        from brainview.scene.views import panels
+
+        sides = tuple(s for s, n in (("left", space.n_left), ("right", space.n_right)) if n and s in view.sides)
+        sides = sides or (("left",) if space.n_left else ("right",))
+        if self._differs("background", view.background):
+            canvas.set_background(view.background)
+        fresh = self._differs("surface", (space, view.surface))
+        if fresh:
+            self.forget("surface")  # only remembered when it could be loaded
+            canvas.set_surface(space, view.surface)
+            self._known["surface"] = (space, view.surface)
+        plan = panels(view.layout, view.view, sides, view.surface)
+        if self._differs("panels", plan) or fresh:
+            canvas.set_panels(plan)
+        if self._differs("map", brain_map) or fresh:
+            self._known["rule"] = view.rule
+            canvas.set_values(brain_map, view.rule)
+        elif self._differs("rule", view.rule):
+            canvas.set_rule(view.rule)
+        if self._differs("outlines", (view.outlines, view.show_names, space)) or fresh:
+            canvas.set_outlines(outlines(), view.show_names)
+        if self._differs("picked", view.picked) or fresh:
+            canvas.set_marker(view.picked)
