@@ -119,6 +119,12 @@ class Actions:
                     if command.shortcut else ""
                 part.setToolTip(f"{action.text().rstrip('…')}{keys}")
 
+    def paint_icons(self) -> None:
+        """Draw the icons of the menus again."""
+        for command in self.commands:
+            if command.icon:
+                self.actions[command.id].setIcon(icon(command.icon))
+
     def rename(self, name: str, title: str) -> None:
         """Give an action other words ("Undo Select regions")."""
         self.actions[name].setText(title)

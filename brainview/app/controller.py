@@ -216,6 +216,10 @@ class Controller:
         program = QApplication.instance()
         if isinstance(program, QApplication):
             theme.apply(program, self.app.theme)
+        self.apply_background()
+
+    def apply_background(self) -> None:
+        """Give the brain the paper of the theme."""
         with self.undo.paused():
             self.view.background = "light" if self.app.theme == "light" else "dark"
 

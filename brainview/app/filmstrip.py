@@ -159,7 +159,7 @@ class StripDelegate(QStyledItemDelegate):
         painter.drawText(words, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, str(stimulus))
         if score is not None:
             painter.setPen(color("text3"))
-            painter.drawText(words, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, f"R² {score:.2f}")
+            painter.drawText(words, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, "R² " + f"{score:.2f}".replace("-0.00", "0.00").replace("-", "−"))
         painter.restore()
 
 
@@ -257,6 +257,8 @@ class FilmStrip(QWidget):
         self._pages.setCurrentIndex(1 if ids else 0)
         self.empty_words.setText("No stimulus fits the filter." if total else
                                  "Open a data set to see what its subjects saw.")
+        for widget in (self.split, self.order, self.search, self.count):
+            widget.setVisible(total > 0)
         self.count.setText(f"{len(ids):,} of {total:,}" if len(ids) != total else f"{total:,} stimuli")
         has_scores = bool(scores)
         self.order.setEnabled(has_scores)

@@ -23,9 +23,22 @@ GLYPHS = {
 }
 
 
+_loaded = False
+
+
+def load() -> None:
+    """Load the icon fonts; until then :func:`icon` is blank, so that the first paint does not wait for them."""
+    global _loaded
+    import qtawesome  # noqa: F401 - half a second of imports
+
+    _loaded = True
+
+
 def icon(meaning: str, token: str = "text2", active: str = "text") -> QIcon:
     """Return the icon of a meaning; raises KeyError for an unknown one (a fault of ours)."""
-    import qtawesome  # its fonts take 0.1 s, wanted after the window stands
+    if not _loaded:
+        return QIcon()
+    import qtawesome
 
     tokens = current()
     return qtawesome.icon(GLYPHS[meaning], color=getattr(tokens, token), color_active=getattr(tokens, active),

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QApplication
 
-from brainview.app import theme
+from brainview.app import icons, theme
 from brainview.app.actions import Actions
 from brainview.app.command_list import make_commands
 from brainview.app.controller import Controller, log_path
@@ -88,7 +88,16 @@ class Shell:
             group.connect(lambda *_: self.actions.refresh_soon())
         self.closed: asyncio.Future[None] = loop.create_future()
         self.window.closing.connect(self._on_close)
-        self.controller.apply_theme()
+        self.window.painted.connect(lambda: QTimer.singleShot(0, self.window, self._dress))
+        self.controller.app.events.theme.connect(lambda *_: self.actions.paint_icons())
+        self.controller.apply_background()
+
+    def _dress(self) -> None:
+        """Give the window its icons, after the first paint."""
+        icons.load()
+        self.window.retheme()
+        self.actions.paint_icons()
+        self.wiring.refresh_needs()
 
     def _show_undo(self) -> None:
         undo = self.controller.undo

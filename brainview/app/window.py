@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QDockWidget,
     QFrame,
     QHBoxLayout,
@@ -24,7 +25,7 @@ from PySide6.QtWidgets import (
 
 from brainview.app.errors import Notices
 from brainview.app.filmstrip import FilmStrip
-from brainview.app.icons import app_icon, icon
+from brainview.app.icons import app_icon
 from brainview.app.jobs_view import JobsView
 from brainview.app.panels.attribution import AttributionPanel
 from brainview.app.panels.decoding import DecodingPanel
@@ -32,7 +33,7 @@ from brainview.app.panels.encoding import EncodingPanel
 from brainview.app.panels.subjects import SubjectsPanel
 from brainview.app.status import StatusBar
 from brainview.app.theme import GRID
-from brainview.app.widgets.basics import ElidedLabel, label
+from brainview.app.widgets.basics import ElidedLabel, EmptyState, Section, label, paint_button
 
 Area = Qt.DockWidgetArea
 
@@ -205,10 +206,12 @@ class MainWindow(QMainWindow):
 
     def retheme(self) -> None:
         """Draw icons again in the colours of the theme in force."""
-        for part in self.findChildren(QToolButton):
-            glyph = part.property("glyph")
-            if glyph:
-                part.setIcon(icon(str(glyph)))
+        for part in self.findChildren(QAbstractButton):
+            if part.property("glyph"):
+                paint_button(part)
+        for kind in (Section, EmptyState):
+            for widget in self.findChildren(kind):
+                widget.paint_icons()
 
     def add_menu(self, title: str, fill: Callable[[Any], None]) -> None:
         """Add a menu to the header."""
@@ -233,8 +236,3 @@ class MainWindow(QMainWindow):
     def closeEvent(self, event: QCloseEvent) -> None:
         self.closing.emit()
         super().closeEvent(event)
-
-    def changeEvent(self, event: QEvent) -> None:
-        if event.type() == QEvent.Type.StyleChange and self.isVisible():
-            self.retheme()
-        super().changeEvent(event)

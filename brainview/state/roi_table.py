@@ -102,6 +102,9 @@ def bar_rows(run: RunInfo, brain: str, metric: str, *, hemisphere: str = "both",
     for entry in mine:
         sides = found.setdefault((str(entry["roi_class"]), str(entry["roi"])), {})
         sides.setdefault(str(entry["hemisphere"]), []).append(_bar(entry))
+    for sides in found.values():
+        if len(sides) > 1:  # a run may give the sum of both hemispheres too; two bars say more than three
+            sides.pop("both", None)
     needles = words.lower().split()
     rows = [BarRow(c, r, tuple(b[0] if len(b) == 1 else _group(b) for _, b in sorted(sides.items())))
             for (c, r), sides in found.items() if all(n in f"{c} {r}".lower() for n in needles)]

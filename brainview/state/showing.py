@@ -10,7 +10,6 @@ import numpy as np
 from brainview.core.errors import BrainViewError, MissingError
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.display import ColorRule, rule_for
-from brainview.maps.meshes import load_mesh
 from brainview.maps.space import ParcelSpace, Space, SurfaceSpace, VolumeSpace
 from brainview.state.app import GROUP, Prediction, Source
 from brainview.state.session import Session
@@ -27,6 +26,8 @@ def is_drawable(space: Space) -> bool:
         return True
     if not isinstance(root, SurfaceSpace):
         return False
+    from brainview.maps.meshes import load_mesh  # brings scipy: half a second that the first paint must not wait for
+
     try:
         load_mesh(root, "left" if root.n_left else "right", "inflated")
     except BrainViewError:

@@ -102,7 +102,7 @@ def runs_dir() -> Path:
 def new_run_path(dataset: str, system: str, features: str, folder: Path | None = None) -> Path:
     """Return a free folder name that tells what was trained."""
     words = "-".join([dataset, system, features.split(":")[-1].split(".")[0]])
-    stem = re.sub(r"[^\w.-]+", "-", words).strip("-.")[:80] or "run"
+    stem = re.sub(r"-{2,}", "-", re.sub(r"[^\w.-]+", "-", words)).strip("-.")[:80] or "run"
     folder = folder or runs_dir()
     path, number = folder / stem, 2
     while path.exists():

@@ -50,12 +50,13 @@ class RunCard(QFrame):
         self.badge.setToolTip("Trained and scored on simulated brains with known truth.")
         self.facts = label("", "second", wrap=True)
         self.notes = label("", "caption", wrap=True)
+        self.fold = Section("Notes", self.notes, open_=False)
         box = QVBoxLayout(self)
         box.setContentsMargins(12, GRID + 2, 12, GRID + 2)
         box.setSpacing(GRID // 2)
         box.addWidget(row(self.name, self.badge, stretch=0))
         box.addWidget(self.facts)
-        box.addWidget(self.notes)
+        box.addWidget(self.fold)
 
     def show_run(self, run: RunInfo) -> None:
         """Show another run."""
@@ -66,11 +67,13 @@ class RunCard(QFrame):
         if isinstance(features, dict):
             features = features.get("name")
         split = card.get("split")
-        facts = [card.get("system"), features, f"{len(run.subjects)} subjects",
-                 split.get("name") if isinstance(split, dict) else split]
+        name = split.get("name") if isinstance(split, dict) else split
+        facts = [card.get("system"), features, f"{len(run.subjects)} subject{'s' if len(run.subjects) != 1 else ''}",
+                 f"split {name}" if name else None]
         self.facts.setText(" · ".join(shown(f) for f in facts if f))
-        self.notes.setText("\n".join(shown(n) for n in run.notes[:4]))
-        self.notes.setVisible(bool(run.notes))
+        self.notes.setText("\n".join(shown(n) for n in run.notes[:12]))
+        self.fold.set_title(f"{len(run.notes)} note{'s' if len(run.notes) != 1 else ''}")
+        self.fold.setVisible(bool(run.notes))
 
 
 class MapChooser(QWidget):
@@ -226,4 +229,4 @@ class EncodingPanel(QStackedWidget):
             x, y = x.expanded(), y.expanded()
         if marked is not None and marked.size != x.values.size:
             marked = None
-        self.scatter.show_values(x.values, y.values, marked=marked, titles=(shown(x.name), shown(y.name)))
+        self.scatter.show_values(x.values, y.values, marked=marked, titles=("Noise ceiling", "R²"))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QResizeEvent
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QButtonGroup,
     QFrame,
     QHBoxLayout,
@@ -78,8 +79,8 @@ def button(text: str, slot: Callable[[], object], *, role: str = "", glyph: str 
     if role:
         out.setProperty("role", role)
     if glyph:
-        out.setIcon(icon(glyph, "on_accent" if role == "primary" else "text2",
-                         "on_accent" if role == "primary" else "text"))
+        out.setProperty("glyph", glyph)
+        paint_button(out)
     out.setToolTip(tip)
     out.setAccessibleName(text)
     out.setAccessibleDescription(tip)
@@ -87,12 +88,19 @@ def button(text: str, slot: Callable[[], object], *, role: str = "", glyph: str 
     return out
 
 
+def paint_button(part: QAbstractButton) -> None:
+    """Draw the icon that a button was given, in the theme in force."""
+    primary = part.property("role") == "primary"
+    part.setIcon(icon(str(part.property("glyph")), "on_accent" if primary else "text2",
+                      "on_accent" if primary else "text"))
+
+
 def tool(glyph: str, name: str, slot: Callable[[], object] | None = None, *, tip: str = "") -> QToolButton:
     """Return a quiet icon button with an accessible name."""
     out = QToolButton()
-    out.setIcon(icon(glyph))
-    out.setIconSize(QSize(18, 18))
     out.setProperty("glyph", glyph)
+    paint_button(out)
+    out.setIconSize(QSize(18, 18))
     out.setAccessibleName(name)
     out.setToolTip(tip or name)
     out.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -191,10 +199,9 @@ class Section(QWidget):
         """Change the words of the heading."""
         self._head.setText(title)
 
-    def changeEvent(self, event: QEvent) -> None:
-        if event.type() == QEvent.Type.StyleChange:
-            self._head.setIcon(icon("down" if self._head.isChecked() else "right"))
-        super().changeEvent(event)
+    def paint_icons(self) -> None:
+        """Draw the arrow again."""
+        self._head.setIcon(icon("down" if self._head.isChecked() else "right"))
 
 
 class EmptyState(QFrame):
@@ -228,19 +235,15 @@ class EmptyState(QFrame):
             column.addLayout(row)
         column.addStretch(3)
         self._column = column
-        self._paint()
+        self.paint_icons()
 
     def insert(self, widget: QWidget) -> None:
         """Put a widget between the words and the buttons."""
         self._column.insertWidget(4, widget)
 
-    def _paint(self) -> None:
+    def paint_icons(self) -> None:
+        """Draw the picture again."""
         self._picture.setPixmap(icon(self._glyph, "text3").pixmap(QSize(40, 40)))
-
-    def changeEvent(self, event: QEvent) -> None:
-        if event.type() == QEvent.Type.StyleChange:
-            self._paint()
-        super().changeEvent(event)
 
 
 def scrolled(content: QWidget) -> QScrollArea:

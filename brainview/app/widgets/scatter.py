@@ -18,14 +18,15 @@ def histogram(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, tuple[float, fl
     Parameters
     ----------
     x, y : (n,) float arrays
-        Ceiling and R², NaN = no data. y runs from its 0.5th percentile (at most 0) to the larger of both maxima.
+        Ceiling and R², NaN = no data. y runs from its 0.5th percentile
+        (at most 0, at least -0.3 of the top; what is lower is counted in the lowest row) to the larger of both maxima.
     """
     good = np.isfinite(x) & np.isfinite(y)
     x, y = x[good], y[good]
     if x.size == 0:
         return np.zeros((BINS_Y, BINS_X), int), (0, 1), (0, 1), 0
     top = float(max(np.percentile(x, 99.9), np.percentile(y, 99.9), 0.05))
-    bottom = float(min(0.0, np.percentile(y, 0.5)))
+    bottom = float(min(0.0, max(np.percentile(y, 0.5), -0.3 * top)))
     counts, _, _ = np.histogram2d(np.clip(y, bottom, top), np.clip(x, 0, top), bins=(BINS_Y, BINS_X),
                                   range=((bottom, top), (0, top)))
     return counts.astype(int), (0.0, top), (bottom, top), int(x.size)
