@@ -11,10 +11,10 @@ from brainview.core.errors import MissingError
 #: what -> module with ``configure(parser)`` and ``run(args) -> int``; imported only when asked for.
 BENCHMARKS = {
     "encoding": ("brainview.encoding.benchmark", "ridge solver against himalaya, with the limit of the machine"),
-    "data": ("brainview.maps.benchmark", "conversions and readers"),
+    "data": ("brainview.cli.benchmarks.data", "volume to surface against nilearn"),
     "attribution": ("brainview.attribution.benchmark", "attribution methods against planted truth"),
-    "viewer": ("brainview.app.benchmark", "painting a map against a bare paint and against MNE Brain"),
-    "start": ("brainview.app.benchmark_start", "time to the window and to the brain, peak memory"),
+    "viewer": ("brainview.cli.benchmarks.viewer", "painting a map against a bare paint and against MNE Brain"),
+    "start": ("brainview.cli.benchmarks.start", "time to the window and to the brain, peak memory"),
 }
 
 
