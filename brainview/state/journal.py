@@ -16,6 +16,7 @@ from typing import IO, Any, Protocol
 
 from brainview.core.errors import BrainViewError
 from brainview.core.files import read_json, write_json
+from brainview.core.names import shown
 from brainview.core.paths import data_dir
 from brainview.state.project import LIMIT, check
 
@@ -46,7 +47,9 @@ class Lost:
         app = self.project["app"]
         names = [Path(str(app[k])).name for k in ("dataset", "run") if app.get(k)]
         subject = [str(app["subject"])] if app.get("subject") else []
-        return " · ".join(names[:1] + subject + names[1:]) or "an untitled session"
+        drawn = (app.get("source") or {}).get("path")
+        found = names[:1] + subject + names[1:] or ([Path(str(drawn)).name] if drawn else [])
+        return shown(" · ".join(found)) or "nothing"
 
 
 def journal_dir() -> Path:

@@ -124,7 +124,7 @@ def test_a_killed_session_is_offered_back(tmp_path):
     child.wait()
     child.stdout.close()
     lost = lost_sessions(tmp_path)
-    assert [e.project["app"]["stimulus"] for e in lost] == [41]
+    assert [e.project["app"]["stimulus"] for e in lost] == [41] and lost[0].title == "nothing"
     forget(lost[0].path)
     assert lost_sessions(tmp_path) == [] and list(tmp_path.iterdir()) == []
 
