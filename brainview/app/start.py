@@ -17,8 +17,9 @@ from PySide6.QtWidgets import QApplication
 from brainview.app import icons, theme
 from brainview.app.actions import Actions
 from brainview.app.command_list import make_commands
-from brainview.app.controller import Controller, log_path
+from brainview.app.controller import Controller
 from brainview.app.jobs_view import duration
+from brainview.app.looks import log_path
 from brainview.app.viewer import Viewer, prepare_surface_format
 from brainview.app.window import MainWindow
 from brainview.app.wiring import Wiring

@@ -209,9 +209,10 @@ class MainWindow(QMainWindow):
         for part in self.findChildren(QAbstractButton):
             if part.property("glyph"):
                 paint_button(part)
-        for kind in (Section, EmptyState):
-            for widget in self.findChildren(kind):
-                widget.paint_icons()
+        for section in self.findChildren(Section):
+            section.paint_icons()
+        for empty in self.findChildren(EmptyState):
+            empty.paint_icons()
 
     def add_menu(self, title: str, fill: Callable[[Any], None]) -> None:
         """Add a menu to the header."""

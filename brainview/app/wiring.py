@@ -11,21 +11,18 @@ Widgets never hear each other. A burst of events refreshes each part once, at th
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QTimer
 
 from brainview.app.controller import Controller
-from brainview.app.theme import color
+from brainview.app.wiring_regions import RegionWiring
+from brainview.app.wiring_strip import Once, StripWiring
 from brainview.core.names import shown
-from brainview.maps.display import Pick
-from brainview.maps.rois import RoiClass
-from brainview.state.app import GROUP, UNDOABLE, RoiKey, Source
+from brainview.state.app import GROUP, UNDOABLE, Source
 from brainview.state.journal import Journal
-from brainview.state.regions import SELECTION, region_names, regions_at, selection_class
+from brainview.state.regions import selection_class
 from brainview.state.roi_table import ranked_stimuli
 from brainview.state.showing import TO_SURFACE
 from brainview.state.stimuli import Thumbs
@@ -37,21 +34,7 @@ VIEW_UNDOABLE = {"surface": "Surface", "hemispheres": "Hemispheres", "layout": "
                  "volume": "Volume display", "slices": "Slices", "radiological": "Display side"}
 
 
-class Once:
-    """Calls a function once per event-loop turn, however often it is asked."""
-
-    def __init__(self, owner: Any, function: Callable[[], None]) -> None:
-        self._timer = QTimer(owner)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(0)
-        self._timer.timeout.connect(function)
-
-    def __call__(self, *_: Any) -> None:
-        if not self._timer.isActive():
-            self._timer.start()
-
-
-class Wiring:
+class Wiring(StripWiring, RegionWiring):
     """Connects one controller with its window.
 
     Parameters
@@ -261,100 +244,6 @@ class Wiring:
 
     def _predicted_stimulus(self) -> int:
         return self.app.prediction.stimulus if self.app.prediction else self.app.stimulus
-
-    # -- film strip ----------------------------------------------------------------------------------------------
-
-    def _scores(self) -> dict[int, float]:
-        run, brain = self.app.run, self.c.session.brain_subject()
-        if run is None:
-            return {}
-        rows = run.stimuli.get(brain, ())
-        return {int(e["stimulus"]): float(e["R2"]) for e in rows
-                if e.get("R2") is not None and math.isfinite(float(e["R2"]))}
-
-    def _show_strip(self) -> None:
-        app, subject = self.app, self.app.subject
-        if subject is None:
-            self.window.strip.show_stimuli([], {}, total=0, current=-1)
-            return
-        every = [int(i) for i in subject.splits.get(app.split, subject.stimuli)]
-        ids, scores = every, self._scores()
-        if app.strip_order != "id" and scores:
-            sign = -1 if app.strip_order == "best" else 1
-            ids = sorted((i for i in ids if i in scores), key=lambda i: sign * scores[i])
-        needles = app.strip_filter.lower().split()
-        if needles and self.thumbs is not None:
-            self._fetch(every)
-            found = {i: t.words for i in ids if (t := self.thumbs.get(i)) is not None}
-            ids = [i for i in ids if all(n in found.get(i, str(i)) for n in needles)]
-        self.window.strip.show_choices(app.strip_order, app.strip_filter)
-        self.window.strip.show_stimuli(ids, scores, total=len(every), current=app.stimulus)
-
-    def _fetch(self, ids: list[int]) -> None:
-        if self.thumbs is not None and self.thumbs.missing(ids):
-            self.c.start(self._fetch_and_show(self.thumbs, ids))
-
-    async def _fetch_and_show(self, thumbs: Thumbs, ids: list[int]) -> None:
-        await thumbs.fetch(ids)
-        if self.app.strip_filter:
-            self.refresh_strip()
-
-    def _on_words(self, words: str) -> None:
-        self.app.strip_filter = words
-
-    def _on_strip(self, stimulus: int) -> None:
-        if self.app.source.kind in ("measured", "predicted", "difference"):
-            self.c.show_response(stimulus, self.app.source.kind)
-        else:
-            self.app.stimulus = stimulus
-
-    def _on_stimulus(self, new: int, old: int) -> None:
-        self.window.strip.mark(new)
-        self.refresh_encoding()
-        brain = self.c.session.brain_subject()
-        drawn = self.app.source.kind in ("measured", "predicted", "difference")
-        if new >= 0 and not drawn and self.app.run is not None and new in self._scores():
-            self.c.start(self.c.session.predict(brain, new))
-
-    # -- regions and places --------------------------------------------------------------------------------------
-
-    def _show_rois(self) -> None:
-        viewer, subject = self.window.viewer, self.app.subject
-        if viewer is None:
-            return
-        classes: dict[str, RoiClass] = dict(subject.rois) if subject is not None else {}
-        tint = color("right")
-        rgba = (tint.redF(), tint.greenF(), tint.blueF(), 1.0)
-        chosen = None if subject is None else selection_class(subject.rois, subject.space, self.app.rois, rgba)
-        if chosen is not None:
-            classes[SELECTION] = chosen
-        viewer.set_rois(classes)
-        others = tuple(n for n in self.view.outlines if n != SELECTION and n in classes)
-        with self.c.undo.paused():
-            self.view.outlines = (*others, SELECTION) if chosen is not None else others
-
-    def _regions(self, pick: Pick) -> tuple[RoiKey, ...]:
-        subject, drawn = self.app.subject, self.view.map
-        if subject is None or drawn is None or subject.space.root != drawn.space.root:
-            return ()
-        return regions_at(subject.rois, subject.space, pick.root_index)
-
-    def _on_pick(self, pick: Pick | None) -> None:
-        if pick is None:
-            return
-        self.app.rois = self._regions(pick)
-
-    def _on_hover(self, pick: Pick | None) -> None:
-        self._on_reading(pick if pick is not None else self.view.picked, None)
-
-    def _on_reading(self, pick: Pick | None, old: Any) -> None:
-        drawn, subject = self.view.map, self.app.subject
-        value = math.nan if pick is None else pick.value
-        names: list[str] = []
-        if pick is not None and subject is not None and drawn is not None \
-                and subject.space.root == drawn.space.root:
-            names = region_names(subject.rois, subject.space, pick.root_index)
-        self.window.status.show_reading(pick, drawn, value, names)
 
     # -- the rest ------------------------------------------------------------------------------------------------
 

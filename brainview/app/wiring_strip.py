@@ -1,0 +1,93 @@
+"""The part of the wiring that ties the film strip to the state; see ``wiring.py`` for the flow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from PySide6.QtCore import QTimer
+
+from brainview.app.controller import Controller
+from brainview.app.window import MainWindow
+from brainview.state.app import AppState
+from brainview.state.stimuli import Thumbs
+from brainview.state.view import ViewState
+
+
+class Once:
+    """Calls a function once per event-loop turn, however often it is asked."""
+
+    def __init__(self, owner: Any, function: Callable[[], None]) -> None:
+        self._timer = QTimer(owner)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(0)
+        self._timer.timeout.connect(function)
+
+    def __call__(self, *_: Any) -> None:
+        if not self._timer.isActive():
+            self._timer.start()
+
+
+class StripWiring:
+    """Film strip: which stimuli, in which order, with which pictures."""
+
+    c: Controller
+    app: AppState
+    view: ViewState
+    window: MainWindow
+    thumbs: Thumbs | None
+    refresh_strip: Once
+    refresh_encoding: Once
+
+    def _scores(self) -> dict[int, float]:
+        run, brain = self.app.run, self.c.session.brain_subject()
+        if run is None:
+            return {}
+        rows = run.stimuli.get(brain, ())
+        return {int(e["stimulus"]): float(e["R2"]) for e in rows
+                if e.get("R2") is not None and math.isfinite(float(e["R2"]))}
+
+    def _show_strip(self) -> None:
+        app, subject = self.app, self.app.subject
+        if subject is None:
+            self.window.strip.show_stimuli([], {}, total=0, current=-1)
+            return
+        every = [int(i) for i in subject.splits.get(app.split, subject.stimuli)]
+        ids, scores = every, self._scores()
+        if app.strip_order != "id" and scores:
+            sign = -1 if app.strip_order == "best" else 1
+            ids = sorted((i for i in ids if i in scores), key=lambda i: sign * scores[i])
+        needles = app.strip_filter.lower().split()
+        if needles and self.thumbs is not None:
+            self._fetch(every)
+            found = {i: t.words for i in ids if (t := self.thumbs.get(i)) is not None}
+            ids = [i for i in ids if all(n in found.get(i, str(i)) for n in needles)]
+        self.window.strip.show_choices(app.strip_order, app.strip_filter)
+        self.window.strip.show_stimuli(ids, scores, total=len(every), current=app.stimulus)
+
+    def _fetch(self, ids: list[int]) -> None:
+        if self.thumbs is not None and self.thumbs.missing(ids):
+            self.c.start(self._fetch_and_show(self.thumbs, ids))
+
+    async def _fetch_and_show(self, thumbs: Thumbs, ids: list[int]) -> None:
+        await thumbs.fetch(ids)
+        if self.app.strip_filter:
+            self.refresh_strip()
+
+    def _on_words(self, words: str) -> None:
+        self.app.strip_filter = words
+
+    def _on_strip(self, stimulus: int) -> None:
+        if self.app.source.kind in ("measured", "predicted", "difference"):
+            self.c.show_response(stimulus, self.app.source.kind)
+        else:
+            self.app.stimulus = stimulus
+
+    def _on_stimulus(self, new: int, old: int) -> None:
+        self.window.strip.mark(new)
+        self.refresh_encoding()
+        brain = self.c.session.brain_subject()
+        drawn = self.app.source.kind in ("measured", "predicted", "difference")
+        if new >= 0 and not drawn and self.app.run is not None and new in self._scores():
+            self.c.start(self.c.session.predict(brain, new))
