@@ -225,11 +225,15 @@ class CeilingEstimate:
         return z
 
     def ncsnr(self) -> np.ndarray:
-        """Return (locations,) float32 estimated ncsnr; raises ValueError when no image was repeated."""
+        """Return (locations,) float32 estimated ncsnr, NaN where nothing varies (the medial wall).
+
+        Raises ValueError when no image was repeated.
+        """
         if (self._count < 2).any():
             raise ValueError("an image of the shared set was shown less than twice")
         n = self._count[:, None]
         within = self._square - (np.square(self._sum, dtype=np.float64) / n).sum(0)
         variance = within / (self._count - 1).sum()
         signal = np.maximum(0, 1 - variance)
-        return np.sqrt(signal / np.maximum(variance, 1e-9)).astype(np.float32)
+        ncsnr = np.sqrt(signal / np.maximum(variance, 1e-9))
+        return np.where(variance > 1e-6, ncsnr, np.nan).astype(np.float32)

@@ -174,7 +174,7 @@ def test_a_cancelled_cache_leaves_nothing_and_a_changed_file_is_read_anew(tree):
         def report(self, done, total, text=""):
             raise Cancelled
 
-    source = subject.responses.parts[0].source
+    source = subject.responses.parts[0]._inner.source
     cache.cached_path(source).unlink(missing_ok=True)
     with pytest.raises(Cancelled):
         subject.prepare(context=Stops())

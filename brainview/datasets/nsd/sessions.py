@@ -10,7 +10,7 @@ import numpy as np
 
 from brainview.core.errors import FormatError, MismatchError
 from brainview.core.files import check_allocation, regular_file
-from brainview.core.jobs import JobContext
+from brainview.core.jobs import QUIET, JobContext
 from brainview.datasets.cache import CachedResponses, fingerprint, frames, key_of
 from brainview.datasets.hdf5 import dataset_of, open_hdf5
 from brainview.datasets.nsd.files import Header, read_header, read_volume, trials_of
@@ -150,17 +150,70 @@ class LazyValid:
         return (np.nan_to_num(mask.reshape(-1, order="F")[self.positions]) > 0).astype(dtype or bool)
 
 
+@dataclass(frozen=True, eq=False)
+class ValidColumns:
+    """Betas of the voxels that hold data in a session: they alone are cached, the others come back as NaN.
+
+    Parameters
+    ----------
+    path : Path
+        Beta file of the session. scale : stored value x scale = beta.
+    positions : (locations,) int64
+        Voxels of the space in the file's order.
+    valid : LazyValid
+        Which of them hold data; read when betas are first asked for, not when the subject is opened.
+    """
+
+    path: Path
+    scale: float
+    positions: np.ndarray
+    valid: LazyValid
+
+    @cached_property
+    def _columns(self) -> np.ndarray:
+        return np.flatnonzero(np.asarray(self.valid))
+
+    @cached_property
+    def _inner(self) -> CachedResponses:
+        here = self.positions[self._columns]
+        return CachedResponses(_source(self.path, here), self.scale)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return trials_of(self.path)[0], self.positions.size
+
+    def rows(self, index: np.ndarray | slice) -> np.ndarray:
+        """Return (n, locations) float32 betas, NaN where the session has no data."""
+        inner = self._inner.rows(index)
+        out = np.full((len(inner), self.positions.size), np.nan, np.float32)
+        out[:, self._columns] = inner
+        return out
+
+    def prepare(self, *, context: JobContext = QUIET) -> None:
+        """Build the cache when it is missing."""
+        self._inner.prepare(context=context)
+
+    def __reduce__(self):  # an open memory map does not travel between processes
+        return type(self), (self.path, self.scale, self.positions, self.valid)
+
+
+def _source(path: Path, positions: np.ndarray) -> FrameSource | Hdf5Source:
+    kind = Hdf5Source if path.name.endswith(("hdf5", "h5")) else FrameSource
+    return kind(path, positions.size, positions)
+
+
 def volume_responses(path: Path, positions: np.ndarray, valid: list[Path], shape: tuple[int, ...]) -> Responses:
     """Return the betas of one volume session at `positions` (file order) of a grid of `shape`."""
-    mask = LazyValid(valid[0], positions, shape) if valid else None
-    if path.name.endswith(("hdf5", "h5")):
-        hdf5 = Hdf5Source(path, positions.size, positions)
-        integer = hdf5.stored == np.int16
-        return CachedResponses(hdf5, 1 / 300 if integer else 1.0, mask, zero_is_nothing=integer)  # type: ignore[arg-type]
-    header = read_header(path)
-    if header.inter:
-        raise FormatError(f"has an intercept of {header.inter} in its header, which betas do not have", where=path)
-    if header.shape[:3] != shape:
-        raise MismatchError(f"has shape {header.shape[:3]}, the first session {shape}", where=path)
-    source = FrameSource(path, positions.size, positions)
-    return CachedResponses(source, header.nsd_scale, mask, zero_is_nothing=header.dtype.kind in "iu")  # type: ignore[arg-type]
+    source = _source(path, positions)
+    integer = source.stored == np.int16
+    scale = 1 / 300 if integer else 1.0
+    if isinstance(source, FrameSource):
+        header = read_header(path)
+        if header.inter:
+            raise FormatError(f"has an intercept of {header.inter} in its header, which betas do not have", where=path)
+        if header.shape[:3] != shape:
+            raise MismatchError(f"has shape {header.shape[:3]}, the first session {shape}", where=path)
+        scale, integer = header.nsd_scale, header.dtype.kind in "iu"
+    if valid:
+        return ValidColumns(path, scale, positions, LazyValid(valid[0], positions, shape))
+    return CachedResponses(source, scale, None, zero_is_nothing=integer)
