@@ -159,7 +159,8 @@ class StripDelegate(QStyledItemDelegate):
         painter.drawText(words, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, str(stimulus))
         if score is not None:
             painter.setPen(color("text3"))
-            painter.drawText(words, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, "R² " + f"{score:.2f}".replace("-0.00", "0.00").replace("-", "−"))
+            told = "R² " + f"{score:.2f}".replace("-0.00", "0.00").replace("-", "−")
+            painter.drawText(words, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, told)
         painter.restore()
 
 

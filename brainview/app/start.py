@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import Qt, QTimer, QtMsgType, qInstallMessageHandler
 from PySide6.QtWidgets import QApplication
 
 from brainview.app import icons, theme
@@ -33,6 +33,7 @@ def application() -> QApplication:
     existing = QApplication.instance()
     if isinstance(existing, QApplication):
         return existing
+    qInstallMessageHandler(_heard)
     QApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
     prepare_surface_format()
     program = QApplication(sys.argv[:1])
@@ -40,6 +41,12 @@ def application() -> QApplication:
     program.setDesktopFileName("brainview")
     program.setQuitOnLastWindowClosed(False)  # the loop ends by itself, after engine and canvas
     return program
+
+
+def _heard(kind: QtMsgType, _where: object, text: str | None) -> None:
+    """Qt's own messages go to the log, not to the user's terminal."""
+    serious = kind in (QtMsgType.QtCriticalMsg, QtMsgType.QtFatalMsg)
+    logging.getLogger("brainview").log(logging.ERROR if serious else logging.INFO, "Qt: %s", text)
 
 
 def start_log() -> None:

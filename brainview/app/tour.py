@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from PySide6.QtWidgets import QScrollArea, QWidget
+
 from brainview.app.start import Shell, application
 from brainview.app.tour_report import Page, write_report
 from brainview.core.errors import BrainViewError
@@ -112,6 +114,7 @@ class Tour:
             await asyncio.sleep(0.05)
             self.context.check()
         self.run_path = await training
+        self.window.show_dock("stimuli")
 
     async def _maps(self) -> None:
         self.window.show_dock("encoding")
@@ -157,6 +160,7 @@ class Tour:
             return
         stimulus = int(ranked[0]["stimulus"])
         await self.session.predict(brain, stimulus)
+        self._scroll_to(self.window.encoding.predictions)
         for kind in ("measured", "predicted"):
             self.controller.show_response(stimulus, kind)
             await self._drawn()
@@ -210,6 +214,15 @@ class Tour:
                 break
             await asyncio.sleep(0.05)
         await self._settled(6)
+
+    def _scroll_to(self, part: QWidget) -> None:
+        """Bring a part of a panel into sight, as a user who scrolls."""
+        above = part.parentWidget()
+        while above is not None and not isinstance(above, QScrollArea):
+            above = above.parentWidget()
+        content = above.widget() if above is not None else None
+        if above is not None and content is not None:
+            above.verticalScrollBar().setValue(part.mapTo(content, part.rect().topLeft()).y())
 
     def _picture(self, name: str, title: str, text: str) -> None:
         file = self.out / f"{len(self.notes.pages) + 1:02d}-{name}.png"

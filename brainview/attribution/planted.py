@@ -100,7 +100,7 @@ def plant(config: PlantedConfig, samples: int) -> PlantedBrains:
     volumes = signal + nuisance + _noise(config, mask, samples, rng)
     volumes = (volumes - volumes.mean(0)) / volumes.std(0)
     image, text = _embeddings(config, strength, in_image, in_text, rng)
-    regions = balls[:split].reshape(config.concepts, parts, -1).any(1)
+    regions = np.asarray(balls[:split].reshape(config.concepts, parts, -1).any(1))
     return PlantedBrains(mask, regions, balls[split:], volumes.astype(np.float32), image, text, strength, in_image,
                          in_text)
 

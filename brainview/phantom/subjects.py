@@ -173,9 +173,11 @@ def make_subject(seed: int, index: int, level: Level) -> SubjectFields:
     tuning, items, phi = _category_tuning(rng, area, weight, driver)
     amplitude = AMPLITUDE * np.exp(AMPLITUDE_SD * noise.smooth_fields(rng, 1, noise.LOCAL_STEPS)[0])
     rotation = np.linalg.qr(rng.standard_normal((CODE, CODE)))[0].astype(np.float32) if level.rotation else None
+    x, y, sigma, frequency, orientation = (np.where(gabor, p, np.nan).astype(np.float32)
+                                           for p in (*prf, *_gabor_tuning(rng, prf)))
     return SubjectFields(
         index, driver.astype(np.uint8), area.astype(np.uint8), weight.astype(np.float32),
-        *(np.where(gabor, p, np.nan).astype(np.float32) for p in (*prf, *_gabor_tuning(rng, prf))),
+        x, y, sigma, frequency, orientation,
         gabor_share=_gabor_share(driver, area), tuning=tuning, items=items, phi=phi, sem=_semantic_tuning(rng, weight),
         amp=amp.astype(np.float32), q=q.astype(np.float32), amplitude=amplitude.astype(np.float32),
         noise_sd=amplitude.astype(np.float32), drift_sd=(noise.DRIFT_SD * amplitude).astype(np.float32),

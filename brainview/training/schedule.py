@@ -26,7 +26,8 @@ def warmup_cosine(step: int, steps: int, *, warmup: float = 0.01, floor: float =
 
 def decay_groups(named: Iterable[tuple[str, Any]], weight_decay: float) -> list[dict[str, Any]]:
     """Return AdamW groups: decay on matrices only, none on biases, norms, class and position vectors."""
-    with_decay, without = [], []
+    with_decay: list[Any] = []
+    without: list[Any] = []
     for name, parameter in named:
         if not parameter.requires_grad:
             continue

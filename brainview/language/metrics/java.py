@@ -36,4 +36,5 @@ def meteor(candidates: Mapping[str, str], references: Mapping[str, Iterable[str]
         with contextlib.redirect_stdout(io.StringIO()):
             return float(Meteor().compute_score(refs, hyp)[0])
     except (OSError, ValueError) as err:
-        raise BrainViewError(f"METEOR's Java program failed: {shown(err)}", remedy="Check the Java installation.") from err
+        raise BrainViewError(f"METEOR's Java program failed: {shown(err)}",
+                             remedy="Check the Java installation.") from err

@@ -66,8 +66,8 @@ def _write_stim_info(root: Path, design: Design) -> None:
         if repeat < 3:
             for subject in range(design.subjects):
                 shown[design.ids[subject, image], subject, repeat] = trial + 1
-    seen = (shown > 0).any(2)
-    shared = np.isin(np.arange(design.images), design.shared)
+    seen = np.asarray((shown > 0).any(2))
+    shared = np.asarray(np.isin(np.arange(design.images), design.shared))
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(header)
@@ -185,7 +185,7 @@ def write_volume(root: Path, recorder: Recorder, *, context: JobContext = QUIET)
     folder = root / BETAS / recorder.fields.id / VOLUME_SET
     design, ribbon, mask = recorder.design, mni_ribbon(), mni_mask(2)
     where = np.flatnonzero(mask.ravel(order="C"))[ribbon.inside]
-    fortran = np.ravel_multi_index(np.unravel_index(where, mask.shape), mask.shape, order="F")
+    fortran = np.asarray(np.ravel_multi_index(np.unravel_index(where, mask.shape), mask.shape, order="F"))
     valid = np.zeros(mask.size, np.uint8)
     valid[where] = 1
     estimate = CeilingEstimate(design.test, where.size)
@@ -244,7 +244,7 @@ def _write_frames(path: Path, recorder: Recorder, session: int, fortran: np.ndar
 def _read_frames(path: Path, trials: int, fortran: np.ndarray) -> np.ndarray | None:
     """Return (trials, ribbon) int16 of a session written before, None when it has another number of trials."""
     image = nib.load(path)  # type: ignore[attr-defined]
-    if image.shape != (*mni_space(2).shape, trials):
+    if image.shape != (*mni_space(2).shape, trials):  # type: ignore[attr-defined]
         return None
     with gzip.open(path, "rb") as file:
         file.read(352)
