@@ -89,6 +89,7 @@ class Viewer(QWidget):
         self._slices: Any = None
         self._probe: Probe | None = None
         self._drawn = Drawn()
+        self._note = ""
         self._waiting = self._closed = False
         self.bar = ViewBar(view, self.reset_view)
         self.colors = ColorBar()
@@ -241,13 +242,17 @@ class Viewer(QWidget):
         if self.canvas is None:
             self._say(*(("Starting the brain view…", "") if self.isVisible() else EMPTY))
             return
-        from brainview.scene.hemisphere import surface_of
+        from brainview.scene.hemisphere import drawn_note, surface_of
 
         where = brain_map.space if brain_map is not None else self._anatomy
         space = surface_of(where)
         if space is None:
             raise BrainViewError(f"{where.name} has no surface and no grid to draw its values on",
                                  remedy="Open it with its atlas, or convert it to a surface or a volume.")
+        note = drawn_note(where)
+        if note and self._note != note:
+            self._note = note
+            self.notice.emit(note)
         outlines = partial(self._placed, brain_map.space if brain_map is not None else space)
         self._drawn.draw(self.canvas, self.view, space, brain_map, outlines)
         assert self._body is not None

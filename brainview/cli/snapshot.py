@@ -72,6 +72,11 @@ def run(args: argparse.Namespace) -> int:
         width, height = read_story(path)["pixels"]
         print(f"{path}: {width} x {height} pixels, {brain_map.name} on {brain_map.space.name}"
               + (" (phantom: simulated data)" if brain_map.is_phantom else ""))
+        from brainview.scene.hemisphere import drawn_note
+
+        note = drawn_note(brain_map.space)
+        if note:
+            print(note)
     return 0
 
 

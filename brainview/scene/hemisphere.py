@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, cast
 
 import numpy as np
@@ -13,7 +14,7 @@ from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper
 from brainview.core.errors import BrainViewError, MismatchError, MissingError
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.meshes import load_mesh, load_scalar
-from brainview.maps.space import GrayordinateSpace, MaskedSpace, ParcelSpace, Space, SurfaceSpace
+from brainview.maps.space import VERTICES, GrayordinateSpace, MaskedSpace, ParcelSpace, Space, SurfaceSpace
 from brainview.scene.colors import anatomy
 
 #: Space between hemispheres that are moved apart, mm.
@@ -180,11 +181,45 @@ def _folds(space: SurfaceSpace, side: Any) -> np.ndarray | None:
     return None
 
 
+@cache
+def _drawn_form(space: SurfaceSpace) -> SurfaceSpace:
+    """Return the mesh that stands for a surface here: fsaverage and fsaverage6 need files that many machines lack.
+
+    Their first 10,242 vertices *are* fsaverage5, whose meshes are always there, so it is drawn in their place.
+    """
+    if space.name not in ("fsaverage", "fsaverage6"):
+        return space
+    side: Any = "left" if space.n_left else "right"
+    try:
+        load_mesh(space, side, "inflated")
+    except MissingError:
+        small = VERTICES["fsaverage5"]
+        return SurfaceSpace("fsaverage5", min(space.n_left, small), min(space.n_right, small))
+    return space
+
+
+def thinned(values: np.ndarray, space: SurfaceSpace, drawn: SurfaceSpace) -> np.ndarray:
+    """Return (drawn.size,) of the (space.size,) values: each hemisphere's first vertices."""
+    if space == drawn:
+        return values
+    right = space.n_left
+    return np.concatenate([values[:drawn.n_left], values[right:right + drawn.n_right]])
+
+
+def drawn_note(space: Space) -> str:
+    """Return what a reader of the picture must know, "" when the map's own mesh is drawn."""
+    root, drawn = space.root, surface_of(space)
+    if not isinstance(root, SurfaceSpace) or drawn is None or drawn == root:
+        return ""
+    return (f"Drawn on {drawn.name} (every {round(root.size / drawn.size)}th vertex of {root.name}, whose surfaces are not "
+            "on this machine); numbers and exports are complete.")
+
+
 def surface_of(space: Space) -> SurfaceSpace | None:
     """Return the surface on which maps of a space are drawn, None for volumes and unplaced parcels."""
     root = space.root
     if isinstance(root, SurfaceSpace):
-        return root
+        return _drawn_form(root)
     if isinstance(root, GrayordinateSpace):
         counts = {s.name: s.n_vertices for s in root.structures if s.n_vertices}
         left, right = counts.get("CORTEX_LEFT", 0), counts.get("CORTEX_RIGHT", 0)
@@ -215,7 +250,7 @@ def on_surface(brain_map: BrainMap, space: SurfaceSpace | None) -> np.ndarray:
             raise MissingError(f"{brain_map.space.name} does not say where its values are on a surface",
                                remedy="Open it together with its atlas.")
     if isinstance(own, SurfaceSpace):
-        return np.asarray(values, np.float32)
+        return thinned(np.asarray(values, np.float32), own, space)
     out = np.full(space.size, np.nan, np.float32)
     start = 0
     for part in own.structures:
@@ -227,4 +262,5 @@ def on_surface(brain_map: BrainMap, space: SurfaceSpace | None) -> np.ndarray:
     return out
 
 
-__all__ = ["Hemisphere", "load_hemispheres", "on_surface", "surface_of", "vertex_normals"]
+__all__ = ["Hemisphere", "drawn_note", "load_hemispheres", "on_surface", "surface_of", "thinned",
+           "vertex_normals"]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import vtkmodules.vtkRenderingOpenGL2  # noqa: F401  (registers the render window)
 from vtkmodules.util.numpy_support import vtk_to_numpy
+from vtkmodules.vtkCommonCore import vtkLogger
 from vtkmodules.vtkRenderingCore import vtkRenderWindow, vtkWindowToImageFilter
 
 from brainview.scene.canvas import SceneCanvas
@@ -34,6 +35,7 @@ class ImageCanvas(SceneCanvas):
 
     def __init__(self, size: tuple[int, int] = (800, 600), *, scale: float = 1.0, samples: int = 0,
                  alpha: bool = False, ratio: float = 1.0) -> None:
+        vtkLogger.SetStderrVerbosity(vtkLogger.VERBOSITY_ERROR)  # it warns when it finds no X server and goes on
         window = vtkRenderWindow()
         window.SetOffScreenRendering(True)
         window.SetMultiSamples(samples)

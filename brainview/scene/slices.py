@@ -53,6 +53,10 @@ class Tile:
     index: int
 
 
+#: Share of voxels that are exactly 0 above which zeros count as empty: statistics are written so outside the brain.
+ZEROS = 0.25
+
+
 class SliceScene:
     """A volume map, ready to be cut.
 
@@ -83,6 +87,9 @@ class SliceScene:
         self._affine = self._oriented_affine()
         self._underlay = underlay
         self._labels: list[np.ndarray] = []
+        #: True when exact zeros are the file's way to say "nothing": anatomy is drawn there, the read-out still says 0.
+        self.zeros_are_nothing = brain_map.kind != "label" and float((self.values == 0).mean()) > ZEROS
+        self._shown = np.where(self.values == 0, np.nan, self.values) if self.zeros_are_nothing else self.values
         self.threshold = threshold_value(rule, brain_map.values)
 
     def set_rule(self, rule: ColorRule) -> None:
@@ -133,7 +140,7 @@ class SliceScene:
             fine_x = fine_x[::-1]
         x = np.clip(np.round(fine_x), 0, self.shape[across] - 1).astype(int)
         y = np.clip(np.round(fine_y), 0, self.shape[up] - 1).astype(int)
-        values = np.take(self.values, index, axis)[x[None, :], y[:, None]]  # (across, up): the axes keep their order
+        values = np.take(self._shown, index, axis)[x[None, :], y[:, None]]  # (across, up): the axes keep their order
         under = self._anatomy(plane, index, fine_x, fine_y)
         image = colorize(values.reshape(-1), self.rule, under, threshold=self.threshold).reshape(rows, columns, 3)
         self._draw_borders(image, axis, index, x, y)

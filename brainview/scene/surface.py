@@ -26,7 +26,7 @@ from brainview.maps.space import Space, SurfaceSpace
 from brainview.scene import views
 from brainview.scene.annotations import Annotations
 from brainview.scene.colors import ColorRule, Pick, colorize, threshold_value
-from brainview.scene.hemisphere import Hemisphere, load_hemispheres, on_surface
+from brainview.scene.hemisphere import Hemisphere, load_hemispheres, on_surface, thinned
 from brainview.scene.theme import BACKGROUNDS, Background
 
 #: (position of the light in the camera's frame, strength); together about 1 on a surface that faces the eye.
@@ -79,6 +79,13 @@ class _Cell:
         self.renderer.RemoveAllViewProps()
         self.renderer.RemoveAllLights()
         self.window.RemoveRenderer(self.renderer)
+
+
+def _fitting(one: RoiClass, own: Space | None, drawn: SurfaceSpace | None) -> RoiClass:
+    """Return a class with labels on the mesh on screen, which may stand for a larger one."""
+    if drawn is None or not isinstance(own, SurfaceSpace) or len(one.labels) != own.size:
+        return one
+    return RoiClass(one.name, thinned(one.labels, own, drawn), one.table)
 
 
 class _OwnIndex:
@@ -196,7 +203,8 @@ class SurfaceScene:
 
     def set_outlines(self, classes: Mapping[str, RoiClass], names: bool = False) -> None:
         """Draw the borders (and names) of ROI classes, whose labels are on the root space of the mesh."""
-        self.notes.set_outlines(classes, names)
+        own = self.map.space.root if self.map is not None else None
+        self.notes.set_outlines({name: _fitting(one, own, self.space) for name, one in classes.items()}, names)
 
     def set_marker(self, pick: Pick | None) -> None:
         """Mark a place, or none."""
@@ -332,6 +340,9 @@ class SurfaceScene:
             place = self._own.positions(self.map.space, self.space)[root]
             index = int(place) if np.isfinite(place) else None
         value = float(self._values[root]) if self._values is not None else float("nan")
+        own = self.map.space.root if self.map is not None else self.space
+        if isinstance(own, SurfaceSpace) and own != self.space:  # a smaller mesh stands for the map's own
+            root = vertex + (own.n_left if side == "right" else 0)
         x, y, z = (float(c) for c in self.meshes[side].anatomical[vertex])
         return Pick(side, vertex, index, (x, y, z), self.meshes[side].world, value, None, root)  # type: ignore[arg-type]
 
