@@ -82,14 +82,15 @@ class Look:
         """Hemispheres, left first."""
         return ("left", "right") if self.hemispheres == "both" else (self.hemispheres,)
 
-    def panels(self) -> list[Panel]:
-        """Return the panels."""
+    def panels(self, present: tuple[str, ...] = ("left", "right")) -> list[Panel]:
+        """Return the panels of the hemispheres that are asked for and `present`."""
+        sides = tuple(s for s in self.sides if s in present) or present
         if self.views:
             for view in self.views:
                 looking(view, "left")
             if self.surface != "flat":
-                return rows([[v] for v in self.views] if len(self.sides) == 2 else [list(self.views)], self.sides)
-        return panels(self.layout, self.view, self.sides, self.surface)
+                return rows([[v] for v in self.views] if len(sides) == 2 else [list(self.views)], sides)
+        return panels(self.layout, self.view, sides, self.surface)
 
 
 def pixels(cm: tuple[float, float], dpi: float) -> tuple[int, int]:
@@ -182,7 +183,7 @@ def _surface(brain_map: BrainMap | None, where: Space, size: tuple[int, int], ru
     try:
         canvas.set_background(look.background)
         canvas.set_surface(surface, look.surface)
-        canvas.set_panels(look.panels())
+        canvas.set_panels(look.panels((*("left",) * bool(surface.n_left), *("right",) * bool(surface.n_right))))
         if look.cameras and len(look.cameras) == len(canvas.scene.cells):
             canvas.scene.take_cameras(look.cameras)
         canvas.set_values(brain_map, rule)
