@@ -211,8 +211,9 @@ def drawn_note(space: Space) -> str:
     root, drawn = space.root, surface_of(space)
     if not isinstance(root, SurfaceSpace) or drawn is None or drawn == root:
         return ""
-    return (f"Drawn on {drawn.name} (every {round(root.size / drawn.size)}th vertex of {root.name}, whose surfaces are not "
-            "on this machine); numbers and exports are complete.")
+    step = round(root.size / drawn.size)
+    return (f"Drawn on {drawn.name} (every {step}th vertex of {root.name}, whose surfaces are not on this machine); "
+            "numbers and exports are complete.")
 
 
 def surface_of(space: Space) -> SurfaceSpace | None:
