@@ -1,0 +1,135 @@
+"""``brainview benchmark attribution``: see :mod:`brainview.attribution.benchmark`."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from brainview.cli.terminal import add_json, print_json, table, terminal_job
+from brainview.core.errors import BrainViewError
+from brainview.core.files import write_json
+
+if TYPE_CHECKING:
+    from brainview.attribution.survey import SurveyConfig
+    from brainview.attribution.toy import ToyConfig
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the switches."""
+    parser.add_argument("--samples", type=int, default=100, help="test brains graded per level (default 100)")
+    parser.add_argument("--levels", default="1", help="levels to run, such as 1,2,3 or all: "
+                        "1 blobs, 2 patterns, 3 modalities, 4 redundancy, 5 hidden")
+    parser.add_argument("--betas", default="0.1,1,10", help="betas of IB-BA")
+    parser.add_argument("--layers", default=None, help="layers (blocks passed); default all")
+    parser.add_argument("--copies", type=int, default=10, help="noise copies of IB-BA")
+    parser.add_argument("--steps", type=int, default=900, help="training steps of the toy encoder")
+    parser.add_argument("--train", type=int, default=6000, help="planted training brains")
+    parser.add_argument("--masks", type=int, default=300, help="random masks of RISE")
+    parser.add_argument("--fresh", action="store_true", help="train anew instead of using the cached encoder")
+    parser.add_argument("--speed", action="store_true", help="measure CPU time per beta instead")
+    parser.add_argument("--out", default=None, help="also write the figures as JSON into this file")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run and print; the exit status is 0 whether thresholds are met or not: the table says which."""
+    with terminal_job(quiet=args.json) as context:
+        from brainview.attribution.benchmark import survey_level
+        from brainview.attribution.speed import measure
+
+        if args.speed:
+            figures: dict[str, Any] = {"speed": measure(context=context)}
+        else:
+            figures = {"levels": [survey_level(level, _settings(args), _toy(args, level), cached=not args.fresh,
+                                               context=context) for level in _levels(args.levels)]}
+    if args.out:
+        write_json(args.out, figures)
+    if args.json:
+        print_json(figures)
+    elif args.speed:
+        print(speed_text(figures["speed"]))
+    else:
+        print("\n\n".join(level_text(level) for level in figures["levels"]))
+    return 0
+
+
+def level_text(level: dict[str, Any]) -> str:
+    """Return the tables of a level as text."""
+    score = level["retrieval"]
+    head = [f"Level {level['level']}: {level['what']}. {level['samples']} brains, {level['tokens']} tokens, "
+            f"{level['copies']} copies. Encoder R@1: image {score['image']:.2f}, text {score['text']:.2f} "
+            f"(chance {score['chance']:.3f}). AUPRC of a random map: {level['rows'][0]['prior']:.3f}.", ""]
+    columns = {"hard_auroc": "hard AUROC", "hard_auroc_blocky": "blocky", "target_gap": "gap", "auroc": "AUROC",
+               "auprc": "AUPRC", "pointing": "pointing", "energy": "energy", "deletion": "deletion",
+               "insertion": "insertion", "image_drop": "img drop", "image_increase": "img incr",
+               "text_drop": "txt drop", "text_increase": "txt incr", "mask_mean": "mean mask"}
+    rows = sorted(level["rows"], key=lambda r: -r["hard_auroc"])
+    lines = [[r["name"], *(r[k] for k in columns), f"{r['hard_auroc_low']:.3f}–{r['hard_auroc_high']:.3f}"]
+             for r in rows]
+    parts = [*head, table(lines, ["method", *columns.values(), "95 % interval"]), "",
+             "Do degradation figures rank methods as the truth does (Spearman with hard AUROC; +1 = yes)?",
+             table([[f["figure"], f["rho_all"], f["p_all"], f["n_all"], f["rho_ibba"], f["p_ibba"], f["n_ibba"]]
+                    for f in level["faithfulness"]],
+                   ["figure", "all methods", "p", "n", "IB-BA only", "p", "n"]), "",
+             "Seed repeatability of IB-BA at the default beta:",
+             table([[r["layer"], r["pearson"], r["top_overlap"]] for r in level["repeatability"]],
+                   ["layer", "Pearson", "top-10 % overlap"])]
+    if "modalities" in level:
+        parts += ["", "Image-only and text-only maps against the voxels of each modality (hard AUROC):",
+                  table([[m["target"], m["truth"], m["mean"], m["low"], m["high"]] for m in level["modalities"]],
+                        ["target", "truth", "mean", "low", "high"])]
+    if "thresholds" in level:
+        parts += ["", "Acceptance (defaults):",
+                  table([[t["what"], t["wanted"], t["found"], "met" if t["met"] else "MISSED"]
+                         for t in level["thresholds"]], ["what", "wanted", "found", ""])]
+    from brainview.attribution.ibba import IbbaConfig
+
+    return "\n".join([*parts, "", f"Best IB-BA layer at the default beta: {level['best_layer']}; "
+                      f"shipped default: {IbbaConfig().layer}."])
+
+
+def speed_text(figures: dict[str, Any]) -> str:
+    """Return the speed figures as text."""
+    gains = ", ".join(f"{g:.2f}" for g in figures["gains"])
+    return (f"CPU seconds per beta (one thread): straightforward loop {figures['straightforward']:.2f}, BrainView "
+            f"{figures['brainview']:.2f}\ngain {figures['gain']:.2f} (runs: {gains}); wanted at least "
+            f"{figures['goal']:g}\nlargest relative difference of the maps {figures['difference']:.1e}\n"
+            + ("met" if figures["met"] else "MISSED"))
+
+
+def _settings(args: argparse.Namespace) -> SurveyConfig:
+    from brainview.attribution.survey import SurveyConfig
+
+    if args.samples < 1:
+        raise BrainViewError("--samples must be at least 1")
+    layers = None if args.layers is None else tuple(int(v) for v in _numbers(args.layers, "--layers"))
+    return SurveyConfig(samples=args.samples, betas=_numbers(args.betas, "--betas"), layers=layers,
+                        copies=args.copies, masks=args.masks)
+
+
+def _toy(args: argparse.Namespace, level: int) -> ToyConfig:
+    from brainview.attribution.planted import PlantedConfig
+    from brainview.attribution.toy import ToyConfig
+
+    toy = ToyConfig()
+    return replace(toy, planted=PlantedConfig(level=level), steps=args.steps, train=args.train,
+                   test=max(toy.test, args.samples))
+
+
+def _levels(text: str) -> list[int]:
+    from brainview.attribution.planted import LEVELS
+
+    if text == "all":
+        return sorted(LEVELS)
+    levels = [int(v) for v in _numbers(text, "--levels")]
+    if not set(levels) <= set(LEVELS):
+        raise BrainViewError(f"--levels takes 1 to 5, got {text!r}")
+    return levels
+
+
+def _numbers(text: str, what: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(v) for v in text.split(","))
+    except ValueError as err:
+        raise BrainViewError(f"{what} takes numbers separated by commas, got {text!r}") from err
