@@ -168,6 +168,15 @@ def test_a_dropped_map_is_drawn_without_a_data_set(desk, tmp_path):
     desk.settle()
     assert desk.app.dataset is None and desk.view.map.name == "map 0"
     assert "fsaverage5" in desk.window.header.where.whole()
+    desk.c.commands.run("view.next_map")
+    desk.settle()
+    assert desk.view.map.name == "map 1"
+    desk.c.commands.run("view.next_map")  # round the end
+    desk.settle()
+    assert desk.view.map.name == "map 0"
+    desk.c.commands.run("edit.undo")
+    desk.settle()
+    assert desk.view.map.name == "map 1"
 
 
 def test_a_failure_is_one_line_that_does_not_block(desk):
