@@ -171,10 +171,10 @@ def test_a_dropped_map_is_drawn_without_a_data_set(desk, tmp_path):
     desk.c.commands.run("view.next_map")
     desk.settle()
     assert desk.view.map.name == "map 1"
-    desk.c.commands.run("view.next_map")  # round the end
+    desk.c.commands.run("edit.undo")
     desk.settle()
     assert desk.view.map.name == "map 0"
-    desk.c.commands.run("edit.undo")
+    desk.c.commands.run("view.previous_map")  # round the end
     desk.settle()
     assert desk.view.map.name == "map 1"
 
