@@ -24,9 +24,11 @@ VERBS: dict[str, tuple[str, str]] = {
     "phantom": ("phantom", "write simulated brains with known truth in a real layout"),
     "inspect": ("inspect", "tell what is in a folder: layout, subjects, counts, ROIs, ceilings, problems"),
     "train": ("train", "train a model on a data set"),
+    "retrieve": ("retrieve", "find images and texts from brains and back: R@1/5/10 beside chance"),
     "score": ("score", "score a trained encoding model"),
     "convert": ("convert", "convert a map to NIfTI, GIFTI, CIFTI or CSV, on another space if asked"),
     "snapshot": ("snapshot", "draw a map into a picture without a window"),
+    "attribute": ("attribute", "write the map of which voxels carry a stimulus' image or text"),
     "evaluate": ("evaluate", "score prediction files of captions or boxes"),
     "benchmark": ("benchmark", "measure accuracy against known truth and speed against peers"),
 }

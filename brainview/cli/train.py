@@ -13,7 +13,12 @@ from brainview.core.errors import BrainViewError, MismatchError, MissingError
 from brainview.core.jobs import JobContext
 
 #: system -> module with ``train(path, run, subjects=, features=, options=, context=)`` and where its presets are.
-SYSTEMS: dict[str, tuple[str, str]] = {"ridge": ("brainview.encoding.train_ridge", "brainview.encoding.config")}
+SYSTEMS: dict[str, tuple[str, str]] = {
+    "ridge": ("brainview.encoding.train_ridge", "brainview.encoding.config"),
+    "whole-brain": ("brainview.alignment.whole_brain", "brainview.alignment.whole_brain"),
+    "mindeye": ("brainview.alignment.mindeye", "brainview.alignment.mindeye"),
+    "ridge-clip": ("brainview.alignment.ridge_clip", "brainview.alignment.ridge_clip"),
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -86,11 +91,16 @@ def _grid(module: Any, args: argparse.Namespace, options: dict[str, Any], sweeps
                             context=context)
         figures = _figures(done)
         for subject, row in figures["subjects"].items():
-            rows.append({**cell, "subject": subject, **{k: row.get(k) for k in COLUMNS}})
+            rows.append({**cell, "subject": subject, **{k: row.get(k) for k in _columns(args.system)}})
     return rows
 
 
-#: Figures of the tables, in order.
+def _columns(system: str) -> tuple[str, ...]:
+    """Return the figures that the table of a system shows: its module's own COLUMNS, else those of encoding."""
+    return getattr(importlib.import_module(SYSTEMS[system][0]), "COLUMNS", COLUMNS)
+
+
+#: Figures of the tables of encoding systems, in order.
 COLUMNS = ("part", "images", "n_scored", "mean_r", "median_R2", "official_mean", "clean_median")
 
 
@@ -106,7 +116,8 @@ def _figures(done: str) -> dict[str, Any]:
 
 
 def _text(figures: dict[str, Any]) -> str:
-    rows = [[name, *(m.get(k) for k in COLUMNS)] for name, m in figures["subjects"].items()]
+    columns = _columns(figures["system"])
+    rows = [[name, *(m.get(k) for k in columns)] for name, m in figures["subjects"].items()]
     label = " (PHANTOM: simulated brains)" if figures["phantom"] else ""
     return (f"{figures['system']} on {figures['dataset']}{label}, features: {figures['features']}\n"
-            + table(rows, ["subject", *COLUMNS]) + f"\nrun: {figures['run']}")
+            + table(rows, ["subject", *columns]) + f"\nrun: {figures['run']}")

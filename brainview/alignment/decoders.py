@@ -1,0 +1,149 @@
+"""From voxels of one person to CLIP space: whole-brain transformer, MindEye-style MLP, ridge; one interface.
+
+Each takes (n, k) z-scored values on the voxels of :class:`~brainview.alignment.brains.Brains` and holds what it
+needs to be used again: the mask, which of its voxels the columns are, and their weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from brainview.alignment.brains import Brains
+from brainview.alignment.encoder import BrainEncoder, EncoderConfig
+from brainview.alignment.patches import PatchGrid
+
+
+def voxel_weights(brains: Brains, weighting: str) -> np.ndarray:
+    """Return (k,) factors of mean square 1: the reliability q / sqrt(1 + q^2), or ones for ``none``."""
+    if weighting == "none" or not brains.weighted:
+        return np.ones(brains.values.shape[1], np.float32)
+    return (brains.reliability / max(1e-6, float(np.sqrt(np.mean(brains.reliability**2))))).astype(np.float32)
+
+
+class VoxelEncoder(nn.Module):
+    """The whole-brain transformer behind voxel weights and patches: (B, k) voxels to (B, embed) unit vectors.
+
+    Its state holds the encoder, the mask and the kept tokens, so that a checkpoint is complete by itself.
+    """
+
+    def __init__(self, config: EncoderConfig, mask: np.ndarray, inside: np.ndarray, weight: np.ndarray) -> None:
+        super().__init__()
+        self.grid = PatchGrid(mask, config.patch, config.padding, config.min_fraction)  # type: ignore[arg-type]
+        self.encoder = BrainEncoder(config, self.grid.n_tokens)
+        for name, value in (("mask", self.grid.mask), ("kept", self.grid.kept), ("inside", inside), ("weight", weight)):
+            self.register_buffer(name, torch.from_numpy(np.array(value)))
+        column = np.full(int(self.grid.mask.sum()) + 1, len(inside), np.int64)
+        column[inside] = np.arange(len(inside))
+        self.register_buffer("gather", torch.from_numpy(column[self.grid.voxel_index]), persistent=False)
+
+    def patches(self, voxels: Tensor) -> Tensor:
+        """Return (B, n_tokens, p^3) weighted patches of (B, k) voxels."""
+        return F.pad(voxels * self.weight, (0, 1))[:, self.gather]
+
+    def forward(self, voxels: Tensor) -> Tensor:
+        """Return (B, embed) unit vectors."""
+        return self.encoder(self.patches(voxels))
+
+
+class VoxelMLP(nn.Module):
+    """A residual MLP over the most reliable voxels, after MindEye (Scotti et al. 2023).
+
+    Simplified: one global embedding instead of 257 tokens, no diffusion prior, the tri-modal loss instead of BiMixCo
+    and SoftCLIP, and a narrower hidden layer.
+    """
+
+    def __init__(self, chosen: np.ndarray, weight: np.ndarray, embed: int, hidden: int, blocks: int,
+                 dropout: float) -> None:
+        super().__init__()
+        self.register_buffer("chosen", torch.from_numpy(np.array(chosen, np.int64)))
+        self.register_buffer("weight", torch.from_numpy(np.array(weight, np.float32)))
+        self.first = nn.Sequential(nn.Linear(len(chosen), hidden), nn.LayerNorm(hidden), nn.GELU(), nn.Dropout(dropout))
+        self.blocks = nn.ModuleList(
+            nn.Sequential(nn.Linear(hidden, hidden), nn.LayerNorm(hidden), nn.GELU(), nn.Dropout(dropout * 0.3))
+            for _ in range(blocks))
+        self.last = nn.Linear(hidden, embed)
+
+    def forward(self, voxels: Tensor) -> Tensor:
+        """Return (B, embed) unit vectors of (B, k) voxels."""
+        x = self.first(voxels[:, self.chosen] * self.weight)
+        for block in self.blocks:
+            x = x + block(x)
+        return F.normalize(self.last(x), dim=-1)
+
+
+@dataclass(frozen=True, eq=False)
+class RidgeClip:
+    """Two ridge regressions, to image and to text embeddings, each column with its own penalty.
+
+    Parameters
+    ----------
+    coef : (k, 2 embed) float32
+    center : (k,) float32 mean of the training values
+    target_center : (2 embed,) float32 mean of the training targets
+    """
+
+    coef: np.ndarray
+    center: np.ndarray
+    target_center: np.ndarray
+
+    @property
+    def embed(self) -> int:
+        """Width of CLIP's space."""
+        return self.coef.shape[1] // 2
+
+    def __call__(self, voxels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the (n, embed) unit predictions of image and text, about the training mean of the targets."""
+        out = (voxels - self.center) @ self.coef
+        return _unit(out[:, :self.embed]), _unit(out[:, self.embed:])
+
+    def gallery(self, image: np.ndarray, text: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return image and text embeddings about the same mean, as unit vectors."""
+        return _unit(image - self.target_center[:self.embed]), _unit(text - self.target_center[self.embed:])
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """Return what a checkpoint holds."""
+        return {"coef": self.coef, "center": self.center, "target_center": self.target_center}
+
+
+def fit_ridge_clip(values: np.ndarray, image: np.ndarray, text: np.ndarray, weight: np.ndarray,
+                   alphas: np.ndarray | None = None) -> tuple[RidgeClip, dict[str, Any]]:
+    """Fit both regressions in their dual form; generalised cross-validation chooses the penalty of each column.
+
+    Parameters
+    ----------
+    values : (n, k) float32 mean responses of the training images
+    image, text : (n, embed) float32 unit vectors
+    weight : (k,) factors of the voxels (a weight of 0 leaves a voxel out)
+
+    Notes
+    -----
+    Cost: one n x n product over k voxels and its eigenvectors. GCV: n |(I - H) y|^2 / tr(I - H)^2 (Golub 1979).
+    """
+    center = values.mean(0)
+    x = (values - center) * weight
+    y = np.concatenate([image, text], 1).astype(np.float64)
+    y_center = y.mean(0)
+    eigenvalues, vectors = np.linalg.eigh((x @ x.T).astype(np.float64))
+    eigenvalues = np.maximum(eigenvalues, 0)
+    rotated = vectors.T @ (y - y_center)
+    grid = np.logspace(-4, 2, 25) * eigenvalues.sum() / len(x) if alphas is None else np.asarray(alphas)
+    shrink = grid[:, None] / (eigenvalues + grid[:, None])
+    # the mean was taken out, so one eigenvalue is 0 by construction and counts in neither sum
+    loss = (shrink**2 @ rotated**2) / np.square((shrink.sum(1) - 1).clip(1e-9))[:, None]
+    chosen = loss.argmin(0)
+    dual = vectors @ (rotated / (eigenvalues[:, None] + grid[chosen][None]))
+    coef = (x.T @ dual.astype(np.float32)) * weight[:, None]
+    edges = int(((chosen == 0) | (chosen == len(grid) - 1)).sum())
+    story = {"alphas": [float(a) for a in grid], "chosen": np.bincount(chosen, minlength=len(grid)).tolist(),
+             "columns_at_the_edge_of_the_grid": edges}
+    return RidgeClip(coef.astype(np.float32), center.astype(np.float32), y_center.astype(np.float32)), story
+
+
+def _unit(x: np.ndarray) -> np.ndarray:
+    return (x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-12)).astype(np.float32)
