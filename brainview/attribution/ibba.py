@@ -70,6 +70,11 @@ class IbbaConfig:
             if not (isinstance(value, (int, float)) and math.isfinite(value) and value > 0):
                 raise BrainViewError(f"{name} must be a positive number, got {value!r}")
 
+    @staticmethod
+    def default_layer(blocks: int) -> int:
+        """Return the layer that the planted-truth benchmark chose, for an encoder of `blocks` blocks."""
+        return min(IbbaConfig.layer, blocks - 1)
+
     def having(self, **changes: Any) -> IbbaConfig:
         """Return a copy with some fields changed."""
         return replace(self, **changes)

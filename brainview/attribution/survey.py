@@ -103,10 +103,19 @@ class Survey:
         self.shuffled = shuffled_weights(world.encoder)
         self.gallery = torch.from_numpy(world.brains.image[world.test.start:] + world.brains.text[world.test.start:])
         self.xyz = np.argwhere(world.brains.mask)
+        self._kept: dict[str, np.ndarray] = {}
 
-    def scores(self, cell: Cell, sample: int, target: Target, *, seed: int = 0,
+    def scores(self, cell: Cell, sample: int, of: int | None = None, *, seed: int = 0,
                context: JobContext = QUIET) -> np.ndarray:
-        """Return token or voxel scores of a cell for a brain and any target."""
+        """Return token or voxel scores of a cell for a brain and the target of brain `of` (its own by default)."""
+        shuffled = cell.note == "shuffled weights"
+        key = repr((cell.method, cell.layer, sorted(cell.settings.items()), shuffled, of, seed))
+        if key not in self._kept:  # the contrast map is made of maps that another row has already
+            target = self.world.target(sample if of is None else of)
+            self._kept[key] = self._scores(cell, sample, target, seed, context)
+        return self._kept[key]
+
+    def _scores(self, cell: Cell, sample: int, target: Target, seed: int, context: JobContext) -> np.ndarray:
         world, patches = self.world, self.world.patches(sample)
         if cell.method == "oracle":
             return token_truth(world, world.brains.truth(sample))
@@ -131,10 +140,10 @@ class Survey:
     def grade(self, cell: Cell, sample: int, *, context: JobContext = QUIET) -> dict[str, float]:
         """Return every figure of one map."""
         brains, world = self.world.brains, self.world
-        target, wrong = world.target(sample), world.target(world.mismatched(sample))
+        target = world.target(sample)
         truth, distractors = brains.truth(sample), brains.distractors(sample)
-        scores = self.scores(cell, sample, target, context=context)
-        mismatched = self.scores(cell, sample, wrong, context=context)
+        scores = self.scores(cell, sample, context=context)
+        mismatched = self.scores(cell, sample, world.mismatched(sample), context=context)
         if cell.note == "contrast":
             scores, mismatched = scores - mismatched, mismatched - scores
         smooth, blocky = self.voxels(cell, scores)
@@ -182,6 +191,7 @@ class Survey:
         """Yield (cell, sample, figures), brain by brain."""
         samples = list(self.world.test)[:self.config.samples]
         for done, sample in enumerate(samples):
+            self._kept.clear()
             for i, cell in enumerate(self.cells):
                 context.report(done + i / len(self.cells), len(samples), cell.name)
                 yield cell, sample, self.grade(cell, sample)
@@ -192,7 +202,8 @@ class Survey:
         found = []
         for sample in list(self.world.test)[:min(self.config.samples, self.config.repeats)]:
             context.check()
-            a, b = (self.scores(cell, sample, self.world.target(sample), seed=s) for s in (0, 1))
+            self._kept.clear()
+            a, b = (self.scores(cell, sample, seed=s) for s in (0, 1))
             found.append((np.corrcoef(a, b)[0, 1], grading.overlap_top(a, b)))
         pearson, overlap = np.mean(found, 0)
         return {"pearson": float(pearson), "top_overlap": float(overlap), "samples": float(len(found))}
