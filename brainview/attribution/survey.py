@@ -132,6 +132,9 @@ class Survey:
     def voxels(self, cell: Cell, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the (smooth, blocky) voxel maps of scores; methods that give voxels are averaged for the latter."""
         grid = self.world.grid
+        if cell.method == "constant":  # rounding of interpolation weights would rank its voxels
+            flat = np.ones(int(grid.mask.sum()), np.float32)
+            return flat, flat
         if cell.method in METHODS and METHODS[cell.method][1]:
             count = np.maximum((grid.voxel_index >= 0).sum(-1), 1)
             return scores, grid.spread(grid.patches(scores).sum(-1) / count, "nearest")

@@ -111,12 +111,12 @@ def test_two_hundred_moves_leave_the_last_map_and_no_memory(live):
         live.newest(number)
         return live.attribute(number, 7 * (number % STIMULI), layer=1, beta=beta, config={"copies": 2, "steps": 2})
 
-    betas = 10 ** np.random.default_rng(0).uniform(-3, 1, 260)
-    for i in range(60):
+    betas = 10 ** np.random.default_rng(0).uniform(-3, 1, 230)
+    for i in range(30):
         move(i + 1, betas[i])
     gc.collect()
     before = psutil.Process(os.getpid()).memory_info().rss
-    for i in range(60, 260):
+    for i in range(30, 230):
         answer = move(i + 1, betas[i])
     gc.collect()
     grown = (psutil.Process(os.getpid()).memory_info().rss - before) / 2**20
