@@ -182,9 +182,11 @@ class _Trainer:
         tensors, card = self.run.load("last")
         self.both.load_state_dict({k: torch.from_numpy(v) for k, v in tensors.items()})
         content = self.optimizer.state_dict()
+        flat = [p for group in self.optimizer.param_groups for p in group["params"]]
         for key, value in self.run.load_state("last").items():
             number, name = key.split(".", 1)
-            content["state"].setdefault(int(number), {})[name] = torch.from_numpy(value)
+            shape = () if name == "step" else flat[int(number)].shape  # files hold no arrays without a dimension
+            content["state"].setdefault(int(number), {})[name] = torch.from_numpy(value).reshape(shape)
         self.optimizer.load_state_dict(content)
         self.step = int(card["step"])
 

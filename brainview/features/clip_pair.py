@@ -111,6 +111,7 @@ def load_clip(name: str = DEFAULT) -> ClipPair:
         Unknown name, or weights that are neither here nor reachable. FormatError: files that do not fit.
     """
     import open_clip
+    from safetensors import SafetensorError
 
     plain = name.removeprefix("open_clip:")
     model_name, tag, folder = _resolve(plain)
@@ -118,7 +119,7 @@ def load_clip(name: str = DEFAULT) -> ClipPair:
         model, _, preprocess = open_clip.create_model_and_transforms(model_name, pretrained=tag, weights_only=True)
         tokenizer = CompactTokenizer.load(folder) if folder is not None and (folder / VOCABULARY).is_file() \
             else open_clip.get_tokenizer(model_name)
-    except (OSError, RuntimeError, ValueError) as err:
+    except (OSError, RuntimeError, ValueError, SafetensorError) as err:
         if folder is not None or (tag and Path(tag).is_file()):
             raise FormatError(f"is no sound CLIP model: {shown(err, limit=160)}", where=folder or tag) from err
         raise unreachable(plain, err) from err

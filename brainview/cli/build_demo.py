@@ -1,0 +1,108 @@
+"""``brainview build-demo``: draw phantom scenes and train the small CLIP of resources/ from scratch.
+
+The scenes are of the train pool of another seed than any built-in data set; those that it is graded on are of the test
+pool, of which no arrangement of things is in the train pool. About 10 minutes of one idle core for the pictures and
+10 for the training; an interrupted build goes on in its work folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from brainview.cli.terminal import add_json, print_json, terminal_job
+from brainview.core.jobs import JobContext, Stage
+
+#: Seed of the scenes; not that of any built-in phantom.
+SEED = 4711
+#: Scenes of one file of the work folder; side at which they are drawn before they are reduced.
+CHUNK, DRAWN = 500, 128
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--out", type=Path, help="folder of the model (default: the resource that is shipped)")
+    parser.add_argument("--work", type=Path, help="folder of pictures and unfinished state (default: in the cache)")
+    parser.add_argument("--pictures", type=int, default=12_000, help="training scenes (12000)")
+    parser.add_argument("--held", type=int, default=400, help="held-out test scenes (400)")
+    parser.add_argument("--steps", type=int, default=500, help="training steps of 128 pairs (500)")
+    parser.add_argument("--minutes", type=float, default=float("inf"),
+                        help="stop training after so long; calling again goes on")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draw, train, grade, and print the figures."""
+    from brainview.alignment.clip_training import SmallClip, train_clip
+    from brainview.core.paths import cache_dir, resources_dir
+    from brainview.features.clip_pair import PHANTOM_CLIP_FOLDER
+
+    work = args.work or cache_dir() / "build-demo"
+    config = SmallClip(steps=args.steps)
+    with terminal_job(quiet=args.json) as context:
+        train = _pairs(work, "train", args.pictures, config.pixels, Stage(context, 0, 0.45))
+        held = _pairs(work, "test", args.held, config.pixels, Stage(context, 0.45, 0.5))
+        story = {"trained_on": f"{args.pictures} phantom scenes (train pool, seed {SEED}), drawn at {DRAWN} px",
+                 "held_out_on": f"{args.held} phantom scenes (test pool with siblings, seed {SEED})", "phantom": True}
+        card = train_clip(train, held, args.out or resources_dir() / PHANTOM_CLIP_FOLDER, config,
+                          work / f"clip-{args.pictures}-{args.steps}", story=story, minutes=args.minutes,
+                          context=Stage(context, 0.5, 1))
+    if card is None:
+        print(f"stopped after {args.minutes:g} minutes; call again to go on")
+        return 0
+    if args.json:
+        print_json(card)
+        return 0
+    print(f"phantom-clip: {card['parameters']:,} parameters, {card['vocabulary']} tokens; on {card['held_out_on']}, "
+          f"galleries of {card['held_out']['gallery']} (chance {card['held_out']['chance']:.3f}):")
+    for way, figures in card["held_out"].items():
+        if isinstance(figures, dict):
+            print(f"  {way}: " + ", ".join(f"{k} {v:.3f}" for k, v in figures.items()))
+    return 0
+
+
+def _pairs(work: Path, pool: str, count: int, pixels: int, context: JobContext) -> Any:
+    """Return `count` scenes of a pool as pictures and texts; drawn chunks are kept."""
+    from brainview.alignment.clip_training import Pairs
+
+    images, texts = [], []
+    for start in range(0, count, CHUNK):
+        context.report(start, count, f"drawing {pool} scenes")
+        stop = min(start + CHUNK, count)
+        file = work / f"{pool}-{SEED}-{pixels}-{start}-{stop}.npz"
+        if not file.exists():
+            _draw(file, pool, range(start, stop), pixels, context)
+        with np.load(file, allow_pickle=False) as archive:
+            images.append(archive["images"])
+            texts += json.loads(archive["texts"].tobytes().decode())
+    return Pairs(np.concatenate(images), texts)
+
+
+def _draw(file: Path, pool: str, numbers: range, pixels: int, context: JobContext) -> None:
+    from brainview.core.files import atomic_write
+
+    made = list(_scenes(pool, numbers, pixels, context))
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(file) as out:
+        np.savez(out, images=np.stack([image for image, _ in made]),
+                 texts=np.frombuffer(json.dumps([texts for _, texts in made]).encode(), np.uint8))
+
+
+def _scenes(pool: str, numbers: range, pixels: int, context: JobContext) -> Iterator[tuple[np.ndarray, list[str]]]:
+    """Yield (picture, [description, captions...]) of scenes."""
+    from PIL import Image
+
+    from brainview.phantom.draw import draw_scene
+    from brainview.phantom.words import captions, description
+    from brainview.phantom.world import generate_scene
+
+    for number in numbers:
+        context.check()
+        scene = generate_scene(number, SEED, "nsd", pool=pool)
+        image = Image.fromarray(draw_scene(scene, DRAWN)).resize((pixels, pixels), Image.Resampling.BICUBIC)
+        yield np.asarray(image), [description(scene), *captions(scene)]

@@ -1,0 +1,113 @@
+"""The systems on a tiny data set with planted brains: found above chance, shuffled at chance, resumed, loaded again."""
+
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from brainview.alignment.brains import Brains
+from brainview.alignment.config import PRESETS, AlignConfig
+from brainview.alignment.decoders import fit_ridge_clip, voxel_weights
+from brainview.alignment.mindeye import chosen_voxels
+from brainview.alignment.mindeye import fit as fit_mlp
+from brainview.alignment.ridge_clip import fit as fit_ridge
+from brainview.alignment.ridge_clip import load_ridge
+from brainview.alignment.targets import Targets
+from brainview.alignment.whole_brain import fit as fit_transformer
+from brainview.alignment.whole_brain import load_encoder
+from brainview.alignment.workflow import Task, metrics_of, retrieval_rows
+from brainview.core.errors import MismatchError
+from brainview.core.jobs import QUIET
+from brainview.training.run import RunFolder
+
+SHAPE, WIDTH, N = (8, 8, 8), 12, 200
+
+
+def unit(x):
+    return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
+
+
+@dataclass
+class Planted:
+    """512 voxels, 60 of them carry a linear image of the embedding, the rest are noise."""
+
+    root: object
+    rng: np.random.Generator = field(default_factory=lambda: np.random.default_rng(5))
+
+    def task(self, system, **options):
+        rng = np.random.default_rng(5)
+        image = unit(rng.normal(size=(N, WIDTH)))
+        text = unit(image + 0.3 * rng.normal(size=(N, WIDTH)))
+        k = int(np.prod(SHAPE))
+        gain = np.zeros(k, np.float32)
+        gain[rng.choice(k, 60, replace=False)] = 1.0
+        signal = image @ rng.normal(size=(WIDTH, k)) * gain
+        values = (np.repeat(signal, 2, 0) + 0.5 * rng.normal(size=(2 * N, k))).astype(np.float16)
+        person = SimpleNamespace(id="subj01", dataset="planted", phantom=True,
+                                 trials=SimpleNamespace(stimulus=np.repeat(np.arange(N) * 3, 2)))
+        brains = Brains(person, values, np.ones(SHAPE, bool), np.arange(k), 0.05 + 0.8 * gain, True)
+        ids = np.arange(N) * 3
+        targets = Targets(ids, image, text, {"temperature": 0.05, "model": "planted", "caption_source": "none"})
+        folder = RunFolder.create(self.root / "subjects" / "subj01", f"{system}-subject", options)
+        config = AlignConfig.of({"encoder": "tiny", "patch": 4, "epochs": 12, "batch": 40, "queue": 0, "lr": 1e-3,
+                                 "hidden": 64, "blocks": 1, "voxels": 80, "patience": 0, **options})
+        return Task(brains, targets, ids[:140], ids[140:160], ids[160:], config, folder)
+
+
+@pytest.mark.parametrize(("system", "fit", "least"), [("ridge-clip", fit_ridge, 0.9), ("mindeye", fit_mlp, 0.3),
+                                                      ("whole-brain", fit_transformer, 0.15)])
+def test_system_finds_planted_brains_and_shuffled_ones_are_at_chance(tmp_path, system, fit, least):
+    task = Planted(tmp_path).task(system)
+    found, story = fit(task, QUIET)
+    figures = metrics_of(retrieval_rows(found), task)
+    assert figures["brain→image R@1"] >= least and figures["chance R@1"] == 1 / 40
+    assert figures["shuffled R@1"] <= 0.1 and figures["images"] == 40
+    assert story["what"]
+    for name in ("to_image", "to_text", "image", "text"):
+        np.testing.assert_allclose(np.linalg.norm(getattr(found, name), axis=1), 1, atol=1e-4)
+
+
+def test_checkpoint_carries_mask_tokens_and_weights(tmp_path):
+    import torch
+
+    task = Planted(tmp_path).task("whole-brain", epochs=1)
+    found, _ = fit_transformer(task, QUIET)
+    model, card = load_encoder(tmp_path, "subj01")
+    assert model.grid.n_tokens == 8 and card["tokens"] == 8 and card["phantom"]
+    brain = model(torch.from_numpy(task.brains.mean(task.test))).numpy()
+    np.testing.assert_allclose(brain, found.to_image, atol=1e-5)
+
+
+def test_ridge_is_the_textbook_solution_and_loads_again(tmp_path):
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(30, 50)).astype(np.float32), rng.uniform(0.2, 2, 50).astype(np.float32)
+    image, text = unit(rng.normal(size=(30, 4))), unit(rng.normal(size=(30, 4)))
+    model, _ = fit_ridge_clip(x, image, text, w, alphas=np.array([3.0]))
+    xc = (x - x.mean(0)) * w
+    y = np.concatenate([image, text], 1)
+    want = np.linalg.solve(xc.T @ xc + 3 * np.eye(50), xc.T @ (y - y.mean(0)))
+    np.testing.assert_allclose(model.coef, want * w[:, None], atol=1e-4)
+    task = Planted(tmp_path).task("ridge-clip")
+    found, _ = fit_ridge(task, QUIET)
+    again, used, _ = load_ridge(tmp_path, "subj01")
+    np.testing.assert_allclose(again(task.brains.mean(task.test)[:, used])[0], found.to_image, atol=1e-5)
+
+
+def test_reliability_weighting_helps_and_is_of_mean_square_one(tmp_path):
+    task = Planted(tmp_path).task("ridge-clip")
+    weight = voxel_weights(task.brains, "reliability")
+    assert np.mean(weight**2) == pytest.approx(1, abs=1e-4)
+    assert (voxel_weights(task.brains, "none") == 1).all()
+    chosen = chosen_voxels(task.brains.reliability, 60)
+    assert (task.brains.reliability[chosen] > 0.5).all() and (np.diff(chosen) > 0).all()
+
+
+def test_settings_are_checked():
+    with pytest.raises(MismatchError, match="no setting"):
+        AlignConfig.of({"epoch": 3})
+    with pytest.raises(MismatchError):
+        AlignConfig.of({"encoder": "huge"})
+    assert AlignConfig.of({"epochs": "7"}).epochs == 7
+    for options in PRESETS.values():
+        AlignConfig.of(options)
