@@ -26,7 +26,7 @@ import torch
 
 from brainview.attribution import grading
 from brainview.attribution.ibba import IbbaConfig, IbbaResult, ibba, ibba_steps
-from brainview.attribution.maps import resolution_note
+from brainview.attribution.maps import grid_space, resolution_note, token_to_vertex
 from brainview.attribution.methods import METHODS, token_scores
 from brainview.attribution.source import Item, Source, open_source
 from brainview.attribution.target import Target
@@ -121,18 +121,29 @@ class LiveAttribution:
         source, default = self.source, IbbaConfig()
         width = source.encoder.config.width
         return {"run": str(source.path), "subject": source.subject, "checkpoint": source.checkpoint,
-                "phantom": bool(source.card.get("phantom", False)), "layers": len(source.encoder.blocks), "tokens": source.encoder.n_tokens,
+                "phantom": bool(source.card.get("phantom", False)), "layers": len(source.encoder.blocks),
+                "tokens": source.encoder.n_tokens,
                 "width": width, "stimuli": source.ids, "betas": list(BETA_GRID), "layer": self._layer(None),
                 "beta": default.beta, "methods": {k: text for k, (_, _, text) in METHODS.items()},
                 "beta_per_nat": default.beta_per_nat(source.encoder.n_tokens + 1, width),
                 "resolution": resolution_note(source.grid),
                 "card": {k: source.card.get(k) for k in ("subject", "dataset", "metrics", "epoch")}}
 
-    def grid(self) -> dict[str, Any]:
-        """Return what makes the patch grid, so that the window's side can spread scores."""
+    def matrix(self, space: str = "fsaverage5", method: str = "trilinear") -> dict[str, Any]:
+        """Return the sparse matrix from token scores to a mesh, or to the mask's voxels (``mni152-2mm``).
+
+        ``data``, ``indices``, ``indptr``, ``shape`` of a CSR matrix; for voxels also ``index``, their places in the
+        flattened 91 x 109 x 91 grid. Fetched once by the window, which then draws each answer with one product.
+        """
         grid = self.source.grid
-        return {"mask": np.packbits(grid.mask), "shape": grid.mask.shape, "patch": grid.patch,
-                "padding": grid.padding, "min_fraction": grid.min_fraction}
+        volume = space == "mni152-2mm"
+        if volume:
+            place = {"index": grid_space(grid).index}
+            made = grid.spread_matrix("nearest" if method == "nearest" else "trilinear")
+        else:
+            place, made = {}, token_to_vertex(grid, space, method)
+        return {"space": space, "data": made.data, "indices": made.indices, "indptr": made.indptr,
+                "shape": made.shape, "resolution": resolution_note(grid, method), **place}
 
     # --- beside a running request (call_now) ------------------------------------------------------------------
 

@@ -5,12 +5,17 @@ import gc
 import os
 import threading
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
 import pytest
+import torch
+from safetensors.numpy import load_file, save_file
+from scipy.sparse import csr_matrix
 
 from brainview.attribution.ibba import IbbaConfig, ibba
+from brainview.attribution.maps import surface_map, volume_map
 from brainview.attribution.methods import METHODS
 from brainview.attribution.session import LiveAttribution, Store
 from brainview.attribution.target import Target
@@ -122,6 +127,33 @@ def test_two_hundred_moves_leave_the_last_map_and_no_memory(live):
     grown = (psutil.Process(os.getpid()).memory_info().rss - before) / 2**20
     assert grown < 12, f"{grown:.0f} MiB more after 200 requests"
     assert answer["status"] == "final" and answer["beta"] == betas[-1] and live.known()["streams"] == STIMULI
+
+
+def test_matrices_draw_what_the_maps_hold(live):
+    scores = live.attribute(1, 7, layer=1, config=QUICK)["scores"]
+    for space, made in (("fsaverage5", surface_map(scores, live.source.grid)),
+                        ("mni152-2mm", volume_map(scores, live.source.grid))):
+        parts = live.matrix(space)
+        drawn = csr_matrix((parts["data"], parts["indices"], parts["indptr"]), parts["shape"]) @ scores
+        known = np.isfinite(made.values)
+        assert known.any() and np.allclose(drawn[known], made.values[known], rtol=1e-4)
+
+
+def test_brains_and_targets_of_a_run_without_saved_brains(tmp_path):
+    run = make_run(tmp_path / "run", step=400)
+    place = run / "subjects" / "subj01"
+    saved = LiveAttribution(str(run)).source.item(14)
+    content = load_file(place / "stimuli.safetensors")
+    voxels = content.pop("voxels").astype(np.float32)
+    save_file(content, place / "embeddings.safetensors")
+    (place / "stimuli.safetensors").unlink()
+    live = LiveAttribution(str(run))
+    with pytest.raises(MissingError, match="not on this machine"):
+        live.source.item(14)
+    live.source._brains = SimpleNamespace(mean=lambda ids: voxels[ids // 7])
+    found = live.source.item(14)
+    assert torch.equal(found.patches, saved.patches) and torch.equal(found.text, saved.text)
+    assert not torch.equal(live.source.item(7).patches, saved.patches)
 
 
 def test_store_forgets_the_oldest():
