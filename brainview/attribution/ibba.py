@@ -36,7 +36,8 @@ class IbbaConfig:
     Parameters
     ----------
     layer : int
-        Blocks passed before the bottleneck; 0 = the encoder's input after ln_pre.
+        Blocks passed before the bottleneck; 0 = the encoder's input after ln_pre: what the planted-truth benchmark
+        chose (hard AUROC 0.96 against 0.92, 0.81, 0.63 after 1, 2, 3 of 4 blocks; the paper's is 7 of 12).
     beta : float
         Price of information. Its meaning depends on tokens x width: see :meth:`beta_per_nat`.
     sigma : float
@@ -54,7 +55,7 @@ class IbbaConfig:
         ``noise`` (through the bottleneck), ``keep`` (passes clean), ``skip_kl`` (noisy but free of charge).
     """
 
-    layer: int = 1
+    layer: int = 0
     beta: float = 0.1
     sigma: float = 1.0
     copies: int = 10
