@@ -37,7 +37,7 @@ class IbbaConfig:
     ----------
     layer : int
         Blocks passed before the bottleneck; 0 = the encoder's input after ln_pre: what the planted-truth benchmark
-        chose (hard AUROC 0.96 against 0.92, 0.81, 0.63 after 1, 2, 3 of 4 blocks; the paper's is 7 of 12).
+        chose (16 samples: hard AUROC 0.96 against 0.92, 0.81, 0.63 after 1, 2, 3 of 4; the paper's is 7 of 12).
     beta : float
         Price of information. Its meaning depends on tokens x width: see :meth:`beta_per_nat`.
     sigma : float

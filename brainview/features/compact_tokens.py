@@ -69,8 +69,8 @@ class CompactTokenizer:
         """Read the vocabulary; raises FormatError when it is damaged."""
         data = read_json(folder / FILE)
         tokens = data.get("tokens") if isinstance(data, dict) else None
-        sound = isinstance(tokens, list) and all(isinstance(t, int) for t in tokens)
-        if not sound or len(set(tokens)) < len(tokens):
+        if not isinstance(tokens, list) or not all(isinstance(t, int) for t in tokens) \
+                or len(set(tokens)) < len(tokens):
             raise FormatError("is not a vocabulary", where=folder / FILE)
         return CompactTokenizer(tokens, int(data.get("context", 77)))
 
