@@ -98,7 +98,7 @@ def test_two_processes_have_the_same_loss_curve(tmp_path):
 def test_a_small_encoder_learns_planted_brains():
     grid, train = data(400, seed=3)
     _, test = data(400, seed=3)
-    loop = fit(grid, train, config=FIT.having(epochs=8, batch=50, queue=0, one_repetition=False, lr=2e-3))
+    loop = fit(grid, train, config=FIT.having(epochs=16, batch=50, queue=0, one_repetition=False, lr=2e-3))
     brain = encode(loop.bare, test)
     rows = {r.direction: r for r in retrieval_table(brain, test.image, test.text, sub_gallery=50, sub_draws=5)
             if r.gallery == 400}

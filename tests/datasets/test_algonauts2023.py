@@ -15,6 +15,7 @@ import pytest
 from brainview.core.errors import BrainViewError, FormatError, MismatchError, MissingError
 from brainview.datasets.registry import open_dataset
 from tests.datasets.layouts import N_LEFT, N_RIGHT, make_algonauts
+from tests.memory import PEAK
 
 
 @pytest.fixture(scope="module")
@@ -239,8 +240,8 @@ def test_a_subject_of_the_real_size_opens_in_a_second_and_300_mb(tmp_path):
             file.truncate(file.tell() + 9841 * width * 4)
     for i in range(1, 9842):
         (folder / "training_split" / "training_images" / f"train-{i:04d}_nsd-{i * 7:05d}.png").touch()
-    code = f"""
-import resource, time
+    code = PEAK + f"""
+import time
 from brainview.datasets.registry import open_dataset
 start, cpu = time.perf_counter(), time.process_time()
 subject = open_dataset({str(folder)!r}).subject("subj01")
@@ -248,7 +249,7 @@ took, cpu = time.perf_counter() - start, time.process_time() - cpu
 assert subject.responses.shape == (9841, 39548)
 block = subject.responses.rows(slice(5000, 5010))
 assert block.shape == (10, 39548)
-print(cpu, took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(cpu, took, peak())
 """
     runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,
                            cwd=Path(__file__).parents[2]).stdout.split() for _ in range(2)]
