@@ -91,6 +91,8 @@ class ViewBar(QWidget):
         combo = QComboBox(self)
         combo.setAccessibleName(name)
         combo.setToolTip(name)
+        combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        combo.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)  # a cut name is worse than a tight bar
         for choice in choices:
             combo.addItem({"ortho": "Three planes"}.get(choice, choice.capitalize()), choice)
         combo.activated.connect(lambda index: chosen(combo.itemData(index)))
