@@ -9,20 +9,16 @@ from brainview.core.errors import MissingError
 from brainview.core.jobs import QUIET, JobContext
 from brainview.training.run import RunFolder
 
-#: Systems of alignment: name -> module with ``train``.
-SYSTEMS = {"whole-brain": "brainview.alignment.whole_brain", "mindeye": "brainview.alignment.mindeye",
-           "ridge-clip": "brainview.alignment.ridge_clip"}
+#: Systems of alignment.
+SYSTEMS = ("whole-brain", "mindeye", "ridge-clip")
 
 
-def train(path: str, run: str, system: str = "whole-brain", subjects: list[str] | None = None,
-          options: dict[str, Any] | None = None, *, context: JobContext = QUIET) -> str:
-    """Train an alignment system; returns the run folder's path."""
-    import importlib
-
-    if system not in SYSTEMS:
-        raise MissingError(f"no alignment system is called {system!r}", remedy="Known: " + ", ".join(SYSTEMS) + ".")
-    return importlib.import_module(SYSTEMS[system]).train(path, run, subjects=subjects, options=options,
-                                                          context=context)
+def present(run: str, *, context: JobContext = QUIET) -> dict[str, Any]:
+    """Return what the window shows of an alignment run: its card and finished subjects."""
+    folder = RunFolder.open(run)
+    _check_system(folder)
+    card = folder.card("last")
+    return {"run": str(run), "card": card, "phantom": card["phantom"], "subjects": list(card["finished"])}
 
 
 def retrieve(run: str, *, gallery: int = 300, seed: int = 0, context: JobContext = QUIET) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ class Controller(Looks):
         self.reporter = Reporter(window.notices)
         self.commands: Commands | None = None
         self.folder = str(Path.home())
+        #: Tells the journal that something changed; set by the wiring.
+        self.touch: Callable[..., None] = lambda *_: None
 
     def start(self, work: Any) -> Any:
         """Run a coroutine; failures are shown."""

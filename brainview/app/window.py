@@ -28,7 +28,7 @@ from brainview.app.filmstrip import FilmStrip
 from brainview.app.icons import app_icon
 from brainview.app.jobs_view import JobsView
 from brainview.app.panels.attribution import AttributionPanel
-from brainview.app.panels.decoding import DecodingPanel
+from brainview.app.panels.decoding.panel import DecodingPanel
 from brainview.app.panels.encoding import EncodingPanel
 from brainview.app.panels.subjects import SubjectsPanel
 from brainview.app.status import StatusBar

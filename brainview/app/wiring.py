@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 
 from brainview.app.controller import Controller
+from brainview.app.wiring_pages import PAGES
 from brainview.app.wiring_regions import RegionWiring
 from brainview.app.wiring_strip import Once, StripWiring
 from brainview.core.names import shown
+from brainview.core.systems import SYSTEMS
 from brainview.state.app import GROUP, UNDOABLE, Source
 from brainview.state.journal import Journal
 from brainview.state.regions import selection_class
@@ -65,6 +67,8 @@ class Wiring(StripWiring, RegionWiring):
         self._on_dataset(None, None)
         self._on_run(None, None)
         self.refresh_needs()
+        controller.touch = self._touch
+        self.pages = [page(controller) for page in PAGES]
 
     # -- connections ---------------------------------------------------------------------------------------------
 
@@ -167,16 +171,23 @@ class Wiring(StripWiring, RegionWiring):
         self.window.strip.show_splits(list(new.splits) if new is not None else [], self.app.split)
 
     def _on_run(self, new: Any, old: Any) -> None:
-        self.window.encoding.show_run(new)
+        self.window.encoding.show_run(new if new is not None and new.metrics else None)
         self.window.subjects.show_runs(list_runs(), new.path if new is not None else "")
         self._chosen = ("", "")
         if new is not None:
             brain = self.app.subject.id if self.app.subject and self.app.subject.id in new.subjects \
                 else new.subjects[0]
-            self._chosen = (brain, new.first_metric(brain))
-            self.window.show_dock("encoding")
+            if new.metrics:
+                self._chosen = (brain, new.first_metric(brain))
+            self._show_dock_of(str(new.card.get("system", "")))
         self.refresh_encoding()
         self.refresh_scatter()
+
+    def _show_dock_of(self, system: str) -> None:
+        dock = SYSTEMS[system].dock if system in SYSTEMS else "encoding"
+        if dock == "decoding":
+            self.window.decoding.show_page_of(system)
+        self.window.show_dock(dock)
 
     def _on_source(self, new: Source, old: Source) -> None:
         if new.kind == "metric":
@@ -209,7 +220,7 @@ class Wiring(StripWiring, RegionWiring):
 
     def _show_encoding(self) -> None:
         run, (brain, metric) = self.app.run, self._chosen
-        if run is None or brain not in run.brains:
+        if run is None or not run.metrics or brain not in run.brains:
             return
         panel, app = self.window.encoding, self.app
         panel.chooser.mark(run, brain, metric)
@@ -221,7 +232,7 @@ class Wiring(StripWiring, RegionWiring):
 
     def _show_scatter(self) -> None:
         run, (brain, _) = self.app.run, self._chosen
-        if run is not None and brain in run.brains:
+        if run is not None and run.metrics and brain in run.brains:
             self.window.encoding.show_scatter(run, brain, self._marked())
 
     def _marked(self) -> np.ndarray | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import itertools
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,7 @@ from typing import Any
 from brainview.cli.terminal import add_json, print_json, table, terminal_job
 from brainview.core.errors import BrainViewError, MismatchError, MissingError
 from brainview.core.jobs import JobContext
-
-#: system -> module with ``train(path, run, subjects=, features=, options=, context=)`` and where its presets are.
-SYSTEMS: dict[str, tuple[str, str]] = {
-    "ridge": ("brainview.encoding.train_ridge", "brainview.encoding.config"),
-    "whole-brain": ("brainview.alignment.whole_brain", "brainview.alignment.whole_brain"),
-    "mindeye": ("brainview.alignment.mindeye", "brainview.alignment.mindeye"),
-    "ridge-clip": ("brainview.alignment.ridge_clip", "brainview.alignment.ridge_clip"),
-}
+from brainview.core.systems import SYSTEMS, load
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     """Train and print the figures."""
     options = _options(args)
     sweeps = [_pair(text) for text in args.sweep]
-    module = importlib.import_module(SYSTEMS[args.system][0])
+    module = load(SYSTEMS[args.system].module)
     with terminal_job(quiet=args.json) as context:
         if not sweeps:
             done = module.train(args.path, args.out, subjects=args.subjects, options=options, context=context)
@@ -68,7 +60,7 @@ def _pair(text: str) -> tuple[str, str]:
 def _options(args: argparse.Namespace) -> dict[str, Any]:
     options: dict[str, Any] = {}
     if args.preset:
-        presets = importlib.import_module(SYSTEMS[args.system][1]).PRESETS
+        presets = load(SYSTEMS[args.system].presets).PRESETS
         if args.preset not in presets:
             raise MissingError(f"{args.system} has no preset {args.preset!r}",
                                remedy="Known: " + ", ".join(presets) + ".")
@@ -97,7 +89,7 @@ def _grid(module: Any, args: argparse.Namespace, options: dict[str, Any], sweeps
 
 def _columns(system: str) -> tuple[str, ...]:
     """Return the figures that the table of a system shows: its module's own COLUMNS, else those of encoding."""
-    return getattr(importlib.import_module(SYSTEMS[system][0]), "COLUMNS", COLUMNS)
+    return getattr(load(SYSTEMS[system].module), "COLUMNS", COLUMNS)
 
 
 #: Figures of the tables of encoding systems, in order.

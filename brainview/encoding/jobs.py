@@ -4,23 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from brainview.core.errors import MissingError
 from brainview.core.jobs import QUIET, JobContext
-
-#: Systems that :func:`train` knows: name -> (module, function).
-SYSTEMS = {"ridge": ("brainview.encoding.train_ridge", "train")}
-
-
-def train(path: str, run: str, system: str = "ridge", subjects: list[str] | None = None, features: str | None = None,
-          options: dict[str, Any] | None = None, *, context: JobContext = QUIET) -> str:
-    """Train an encoding system; returns the run folder's path. See the system's own ``train``."""
-    if system not in SYSTEMS:
-        raise MissingError(f"no encoding system is called {system!r}", remedy="Known: " + ", ".join(SYSTEMS) + ".")
-    import importlib
-
-    module, function = SYSTEMS[system]
-    return getattr(importlib.import_module(module), function)(path, run, subjects=subjects, features=features,
-                                                              options=options, context=context)
 
 
 def present(run: str, *, context: JobContext = QUIET) -> dict[str, Any]:

@@ -148,10 +148,11 @@ class RunInfo:
 
     @staticmethod
     def from_job(path: str, result: Mapping[str, Any]) -> RunInfo:
-        """Read the dict of ``encoding.jobs:present``."""
+        """Read the dict of a system's ``present``; runs that draw no metric leave ``metrics`` and ``maps`` out."""
         return RunInfo(
             str(result.get("run", path)), dict(result.get("card", {})), bool(result.get("phantom", False)),
-            tuple(str(s) for s in result["subjects"]), dict(result["metrics"]), dict(result["maps"]),
+            tuple(str(s) for s in result["subjects"]), dict(result.get("metrics") or {}),
+            dict(result.get("maps") or {}),
             dict(result.get("group") or {}), tuple(result.get("rois", ())),
             {str(k): tuple(v) for k, v in (result.get("stimuli") or {}).items()},
             tuple(str(n) for n in result.get("notes", ())))

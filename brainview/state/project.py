@@ -30,8 +30,8 @@ MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 LIMIT = 4 << 20
 
 
-def describe(state: AppState, view: ViewState | None = None) -> dict[str, Any]:
-    """Return everything that brings the session back, as plain JSON types."""
+def describe(state: AppState, view: ViewState | None = None, parts: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return everything that brings the session back, as plain JSON types; `parts` have ``settings()``."""
     app: dict[str, Any] = {name: getattr(state, name) for name in KEPT}
     app |= {
         "dataset": state.dataset.path if state.dataset else None,
@@ -42,7 +42,8 @@ def describe(state: AppState, view: ViewState | None = None) -> dict[str, Any]:
     }
     return {"format": FORMAT, "version": VERSION, "brainview": __version__,
             "saved": datetime.now(UTC).isoformat(timespec="seconds"), "app": app,
-            "view": {} if view is None else view.settings()}
+            "view": {} if view is None else view.settings(),
+            "parts": {name: part.settings() for name, part in (parts or {}).items()}}
 
 
 def restore_app(state: AppState, stored: Mapping[str, Any]) -> None:
@@ -54,6 +55,13 @@ def restore_app(state: AppState, stored: Mapping[str, Any]) -> None:
     if not isinstance(rois, (list, tuple)) or not all(isinstance(r, (list, tuple)) and len(r) == 3 for r in rois):
         raise FormatError("has a list of regions that is not hemisphere, class, name")
     state.rois = tuple(RoiKey(*map(str, r)) for r in rois)
+
+
+def part(stored: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return the stored settings of one part, {} when there are none."""
+    parts = stored.get("parts")
+    found = parts.get(name) if isinstance(parts, Mapping) else None
+    return dict(found) if isinstance(found, Mapping) else {}
 
 
 def stored_source(stored: Mapping[str, Any]) -> Source:

@@ -26,8 +26,8 @@ OPEN_SUBJECT = "brainview.datasets.jobs:open_subject"
 RESPONSE = "brainview.datasets.jobs:response_map"
 OPEN_MAPS = "brainview.maps.jobs:open_maps"
 EXPORT = "brainview.maps.jobs:export_map"
-TRAIN = "brainview.encoding.jobs:train"
-PRESENT = "brainview.encoding.jobs:present"
+TRAIN = "brainview.training.jobs:train"
+PRESENT = "brainview.training.jobs:present"
 PREDICT = "brainview.encoding.jobs:predict_stimulus"
 PHANTOM = "brainview.phantom.jobs:ensure_default"
 
@@ -71,6 +71,8 @@ class Session:
         self.files: dict[str, list[BrainMap]] = {}
         #: Colours that the user gave to each sort of map.
         self.rules: dict[tuple, ColorRule] = {}
+        #: State of the panels that systems bring along: name -> object with ``settings()`` and ``apply(dict)``.
+        self.parts: dict[str, Any] = {}
         self._subjects: dict[tuple[str, str], SubjectInfo] = {}
         self._then: dict[str, Callable[[Any], Awaitable[Any]]] = {}
         self._latest: dict[str, int] = {}
@@ -167,7 +169,7 @@ class Session:
         brain = self.app.subject.id if self.app.subject and self.app.subject.id in run.subjects else run.subjects[0]
         self.app.prediction = None
         self.app.run = run
-        if show:
+        if show and run.metrics:
             with self.undo.paused():
                 self.app.source = Source("metric", brain=brain, metric=run.first_metric(brain))
 
@@ -206,8 +208,9 @@ class Session:
         """Train a model on the open data set and open the result; the run's folder is returned."""
         if self.app.dataset is None:
             raise MissingError("no data set is open", remedy="Open one first.")
-        arguments = {"path": self.app.dataset.path, "run": run, "system": system, "subjects": subjects,
-                     "features": features, "options": options}
+        settings = {**options, "features": features} if features else options
+        arguments = {"system_name": system, "path": self.app.dataset.path, "run": run, "subjects": subjects,
+                     "options": settings}
         job = self.engine.submit(TRAIN, title=f"Train {Path(run).name}", lane="batch", arguments=arguments)
 
         async def opened(path: str) -> str:
@@ -272,7 +275,7 @@ class Session:
 
     def describe(self) -> dict[str, Any]:
         """Return the session as a project dict."""
-        return project.describe(self.app, self.view)
+        return project.describe(self.app, self.view, self.parts)
 
     async def open_project(self, path: str) -> None:
         """Open a project file."""
@@ -295,6 +298,8 @@ class Session:
         with self.undo.paused():
             project.restore_app(self.app, app)
             self.view.apply(stored.get("view", {}))
+            for name, part in self.parts.items():
+                part.apply(project.part(stored, name))
             self.rules[source.color_key] = self.view.rule
             self.app.source = source
         self.undo.clear()

@@ -98,8 +98,8 @@ class FakeEngine:
             "brainview.maps.jobs:open_maps": open_maps,
             "brainview.maps.jobs:export_map": lambda map, path, format, space_name: path,
             "brainview.maps.jobs:to_surface": lambda map, mesh: map,
-            "brainview.encoding.jobs:train": lambda path, run, system, subjects, features, options: run,
-            "brainview.encoding.jobs:present": lambda run: present(run),
+            "brainview.training.jobs:train": lambda system_name, path, run, subjects, options: run,
+            "brainview.training.jobs:present": lambda run: present(run),
             "brainview.encoding.jobs:predict_stimulus": lambda run, subject, stimulus: predict(subject, stimulus),
             "brainview.phantom.jobs:ensure_default": lambda stage: "/phantom",
         }

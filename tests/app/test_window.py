@@ -64,7 +64,7 @@ def test_training_from_the_dock_opens_the_result(phantom):
     phantom.settle()
     job = next(j for j in phantom.engine.jobs if j.function.endswith(":train"))
     assert job.arguments["subjects"] == ["subj01", "subj02", "subj03", "subj04"]
-    assert job.arguments["features"] == "gabor" and Path(job.arguments["run"]).name.startswith("phantom-ridge-gabor")
+    assert job.arguments["options"]["features"] == "gabor" and Path(job.arguments["run"]).name.startswith("phantom-ridge-gabor")
     assert phantom.app.run is not None and phantom.app.source.metric == "R2/NC"
     assert phantom.window.encoding.currentIndex() == 1
 
@@ -190,7 +190,7 @@ def test_a_failure_is_one_line_that_does_not_block(desk):
 
 
 def test_a_failed_training_is_retried_and_then_opens(phantom):
-    phantom.engine.held.add("brainview.encoding.jobs:train")
+    phantom.engine.held.add("brainview.training.jobs:train")
     phantom.window.subjects.form.button.click()
     phantom.until(lambda: any(j.function.endswith(":train") for j in phantom.engine.jobs))
     job = next(j for j in phantom.engine.jobs if j.function.endswith(":train"))
@@ -207,7 +207,7 @@ def test_a_failed_training_is_retried_and_then_opens(phantom):
 
 
 def test_cancel_button_cancels(phantom):
-    phantom.engine.held.add("brainview.encoding.jobs:train")
+    phantom.engine.held.add("brainview.training.jobs:train")
     phantom.window.subjects.form.button.click()
     phantom.until(lambda: phantom.window.jobs.rows)
     phantom.window.jobs.rows[0]._cancel.click()

@@ -1,0 +1,15 @@
+"""The panels that a system brings along: each has a wiring class of its own, listed here.
+
+A wiring takes the controller, connects its state with its widgets, and adds its state to the session's parts
+(``session.parts[name] = state``, an object with ``settings() -> dict`` and ``apply(dict)``), from where projects and
+the journal take it. Connect its events to ``controller.touch`` (the
+journal). Fields that can be undone are given to ``controller.undo.watch(state, {field: words})``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+#: Called with the controller, in this order.
+PAGES: tuple[Callable[[Any], Any], ...] = ()
