@@ -25,6 +25,8 @@ BUILT_IN = {
     "manifest": "brainview.datasets.registry:MANIFEST",
     "algonauts2023": "brainview.datasets.algonauts2023:READER",
     "nsd": "brainview.datasets.nsd:READER",
+    "had": "brainview.datasets.had:READER",
+    "bids-task": "brainview.datasets.bids_task:READER",
 }
 
 
