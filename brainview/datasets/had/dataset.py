@@ -1,7 +1,8 @@
 """The HAD tree: the task reader with HAD's mapping, its betas, its surfaces and its peculiarities.
 
 Reference: Zhou et al. 2023, Scientific Data 10:415; files as counted in ds004488 (README and tree disagree: the tree
-is right). Run numbers are padded in the raw tree and not in the derivatives; ``ses-action02`` of sub-03 belongs to nothing.
+is right). Run numbers are padded in the raw tree and not in the derivatives; ``ses-action02`` of sub-03
+belongs to nothing.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Early and category areas respond as in the picture phantom (middle frame of the clip). Areas beyond vision, body and
 motion areas also follow what is done in the clip; a share of that tuning is common to all people at the same place
-of cortex, which is what makes reading a stranger's brain possible at all. Motion energy drives MT and pSTS. Time series are
+of cortex, which is what makes reading a stranger's brain possible at all. Motion energy drives MT and pSTS. Time
+series are
 trials convolved with a double-gamma response, 12 s after the onset that the events file says; betas are then estimated
 from them with the ridge GLM of HAD's own code (Blink621/HAD-fmri, validation/GLM.py: alpha 0.1, drift of order 0 to 2).
 """
