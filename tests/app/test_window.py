@@ -64,7 +64,8 @@ def test_training_from_the_dock_opens_the_result(phantom):
     phantom.settle()
     job = next(j for j in phantom.engine.jobs if j.function.endswith(":train"))
     assert job.arguments["subjects"] == ["subj01", "subj02", "subj03", "subj04"]
-    assert job.arguments["options"]["features"] == "gabor" and Path(job.arguments["run"]).name.startswith("phantom-ridge-gabor")
+    assert job.arguments["options"]["features"] == "gabor"
+    assert Path(job.arguments["run"]).name.startswith("phantom-ridge-gabor")
     assert phantom.app.run is not None and phantom.app.source.metric == "R2/NC"
     assert phantom.window.encoding.currentIndex() == 1
 
