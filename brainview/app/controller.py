@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFileDialog
 
 from brainview.app.errors import Reporter
 from brainview.app.export_dialog import ExportDialog
+from brainview.app.going import Going
 from brainview.app.looks import Looks
 from brainview.app.window import MainWindow
 from brainview.state.app import GROUP, AppState, Source
@@ -26,7 +27,7 @@ log = logging.getLogger("brainview")
 MAPS = "Maps (*.nii *.nii.gz *.gii *.mgh *.mgz *.annot *.curv *.sulc *.thickness *.area *.label *.npy);;All files (*)"
 
 
-class Controller(Looks):
+class Controller(Looks, Going):
     """Holds the parts of one window together.
 
     Parameters

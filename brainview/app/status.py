@@ -33,7 +33,8 @@ def place_words(pick: Any) -> str:
     """Return hemisphere, vertex and coordinate with the name of its space."""
     x, y, z = pick.ras
     side = pick.hemisphere.capitalize()
-    return f"{side} · vertex {pick.vertex:,} · R {x:.1f}  A {y:.1f}  S {z:.1f} mm ({pick.space})"
+    what = f"vertex {pick.vertex:,}" if pick.voxel is None else "voxel {} {} {}".format(*pick.voxel)
+    return f"{side} · {what} · R {x:.1f}  A {y:.1f}  S {z:.1f} mm ({pick.space})"
 
 
 class StatusBar(QStatusBar):

@@ -7,9 +7,10 @@ from functools import partial
 
 from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt
 from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
-from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QMenu, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QMenu, QSizePolicy, QSlider, QToolButton, QWidget
 
 from brainview.core.names import plain, shown
+from brainview.maps import morph
 from brainview.state.view import ViewState
 
 _SURFACES = ("inflated", "pial", "white", "flat")
@@ -53,6 +54,37 @@ class Segments(QWidget):
             self.buttons[key].setChecked(True)
 
 
+class MorphSlider(QSlider):
+    """From pial over white and inflated to flat; clicks into the plain surfaces when near them."""
+
+    STEPS = 100
+    #: How near to a plain surface the handle jumps to it, in steps.
+    CATCH = 7
+
+    def __init__(self, view: ViewState, parent: QWidget | None = None) -> None:
+        super().__init__(Qt.Orientation.Horizontal, parent)
+        self._view = view
+        self.setRange(0, self.STEPS * (len(morph.STOPS) - 1))
+        self.setPageStep(self.STEPS)
+        self.setSingleStep(10)
+        self.setFixedWidth(84)
+        self.setAccessibleName("Morph from pial to flat")
+        self.setToolTip("Morph: pial, white, inflated, flat (drag; Page keys go from one to the next)")
+        self.valueChanged.connect(self._moved)
+
+    def _moved(self, value: int) -> None:
+        near = round(value / self.STEPS) * self.STEPS
+        self._view.surface = morph.surface_at((near if abs(value - near) < self.CATCH else value) / self.STEPS)
+
+    def refresh(self) -> None:
+        """Show the surface of the state without telling anybody; a slider in the hand stays where it is."""
+        place = morph.position_of(self._view.surface)
+        self.setEnabled(place is not None)
+        if place is not None and not self.isSliderDown():
+            with QSignalBlocker(self):
+                self.setValue(round(place * self.STEPS))
+
+
 class ViewBar(QWidget):
     """Toolbar over a ViewState; shows what the state says and writes what the user asks for."""
 
@@ -66,6 +98,7 @@ class ViewBar(QWidget):
                                partial(setattr, view, "volume"))
         self.slices = self._combo("Slices", ("ortho", "axial", "coronal", "sagittal"), partial(setattr, view, "slices"))
         self.surface = self._combo("Surface", _SURFACES, partial(setattr, view, "surface"))
+        self.morph = MorphSlider(view)
         self.sides = Segments("Hemispheres", [("left", "L", None), ("both", "L R", None), ("right", "R", None)],
                               partial(setattr, view, "hemispheres"))
         self.layouts = Segments("Layout", [(k, k.capitalize(), layout_icon(k, self.palette().windowText().color()))
@@ -80,7 +113,8 @@ class ViewBar(QWidget):
         self._fit.setText("Reset")
         self._fit.setToolTip("Standard view again (R)")
         self._fit.clicked.connect(reset)
-        for widget in (self.volume, self.slices, self.surface, self.sides, self.layouts, self.view, self.outlines):
+        for widget in (self.volume, self.slices, self.surface, self.morph, self.sides, self.layouts, self.view,
+                       self.outlines):
             row.addWidget(widget)
         row.addStretch(1)
         row.addWidget(self._fit)
@@ -132,7 +166,7 @@ class ViewBar(QWidget):
         view = self._view
         self.volume.setVisible(volume)
         self.slices.setVisible(slices)
-        for widget in (self.surface, self.sides, self.layouts, self.view):
+        for widget in (self.surface, self.morph, self.sides, self.layouts, self.view):
             widget.setVisible(not slices)
         self.volume.choose(view.volume)
         self.sides.choose(view.hemispheres)
@@ -140,6 +174,7 @@ class ViewBar(QWidget):
         for combo, value in ((self.surface, view.surface), (self.view, view.view), (self.slices, view.slices)):
             with QSignalBlocker(combo):
                 combo.setCurrentIndex(combo.findData(value))
+        self.morph.refresh()
         fixed = view.layout == "grid" or view.surface == "flat"
         self.view.setToolTip("Choosing a view leaves the standard figure" if fixed else "View")
         for action in self.outlines.menu().actions():

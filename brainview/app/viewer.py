@@ -14,10 +14,11 @@ from typing import Any, Literal
 
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QSurfaceFormat
-from PySide6.QtWidgets import QLabel, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from brainview.app.colorbar import ColorBar
 from brainview.app.gl_probe import Graphics, Probe
+from brainview.app.slices_beside import SlicesBeside
 from brainview.app.view_bar import ViewBar
 from brainview.app.viewer_keys import key_name, viewer_keys
 from brainview.app.viewer_parts import EMPTY, Drawn, Page, Pill, dress
@@ -104,8 +105,18 @@ class Viewer(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        for widget in (self.bar, self.stack, self.hint, self.colors):
-            column.addWidget(widget, 1 if widget is self.stack else 0)
+        self.beside = SlicesBeside(view)
+        self.beside.follow(lambda: self.canvas.scene if self.canvas is not None else None)
+        self.beside.picked.connect(self._clicked)
+        self.beside.hovered.connect(self.hovered)
+        split = QSplitter(Qt.Orientation.Horizontal)
+        split.addWidget(self.stack)
+        split.addWidget(self.beside)
+        split.setStretchFactor(0, 3)
+        split.setStretchFactor(1, 2)
+        split.setChildrenCollapsible(False)
+        for widget in (self.bar, split, self.hint, self.colors):
+            column.addWidget(widget, 1 if widget is split else 0)
         self.colors.rule_changed.connect(partial(setattr, view, "rule"))
         self.colors.lock_changed.connect(partial(setattr, view, "lock_limits"))
         self.page.painted.connect(lambda: QTimer.singleShot(0, self, self._begin))
@@ -222,6 +233,7 @@ class Viewer(QWidget):
         except BrainViewError as err:
             self._drawn.forget()
             self._say("This map cannot be drawn here", str(err))
+        self.beside.sync(self._placed(view.map.space) if view.beside and view.map is not None else {})
         self._pill.place(self.view.map)
 
     def _say(self, title: str, text: str) -> None:

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 
 from brainview.core.names import shown
 from brainview.maps.brainmap import BrainMap
+from brainview.maps.display import Pick
 from brainview.maps.rois import RoiClass
 from brainview.scene.theme import BACKGROUNDS
 from brainview.state.view import ViewState
@@ -87,6 +88,15 @@ def dress(colors: QWidget, hint: QWidget, background: str) -> None:
             widget.setPalette(palette)
 
 
+def marker_of(scene: Any, pick: Pick | None) -> Pick | None:
+    """Return what to mark on the cortex: the picked vertex, or the one nearest to a picked voxel."""
+    if pick is None or pick.hemisphere != "volume":
+        return pick
+    from brainview.scene.links import nearest_vertex
+
+    return nearest_vertex(scene, pick.ras, pick.space)
+
+
 class Drawn:
     """What the canvas shows, so that only what differs is drawn again."""
 
@@ -131,4 +141,4 @@ class Drawn:
         if self._differs("outlines", (view.outlines, view.show_names, space)) or fresh:
             canvas.set_outlines(outlines(), view.show_names)
         if self._differs("picked", view.picked) or fresh:
-            canvas.set_marker(view.picked)
+            canvas.set_marker(marker_of(canvas.scene, view.picked))

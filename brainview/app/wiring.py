@@ -26,14 +26,15 @@ from brainview.state.app import GROUP, UNDOABLE, Source
 from brainview.state.journal import Journal
 from brainview.state.regions import selection_class
 from brainview.state.roi_table import ranked_stimuli
-from brainview.state.showing import TO_SURFACE
+from brainview.state.showing import TO_SURFACE, TO_VOLUME
 from brainview.state.stimuli import Thumbs
 from brainview.state.training import list_runs
 
 log = logging.getLogger("brainview")
 VIEW_UNDOABLE = {"surface": "Surface", "hemispheres": "Hemispheres", "layout": "Layout", "view": "View",
                  "rule": "Colours", "outlines": "Outlines", "show_names": "Region names", "lock_limits": "Lock limits",
-                 "volume": "Volume display", "slices": "Slices", "radiological": "Display side"}
+                 "volume": "Volume display", "slices": "Slices", "radiological": "Display side",
+                 "beside": "Slices beside the cortex"}
 
 
 class Wiring(StripWiring, RegionWiring):
@@ -146,6 +147,7 @@ class Wiring(StripWiring, RegionWiring):
         viewer.hovered.connect(self._on_hover)
         viewer.picked.connect(self._on_pick)
         viewer.surface_needed.connect(lambda volume: self.c.start(self._put_on_surface(viewer, volume)))
+        viewer.beside.volume_needed.connect(lambda surface: self.c.start(self._put_in_volume(viewer, surface)))
         viewer.notice.connect(log.info)
         self.window.show_viewer(True)
         self._show_rois()
@@ -154,6 +156,10 @@ class Wiring(StripWiring, RegionWiring):
     async def _put_on_surface(self, viewer: Any, volume: Any) -> None:
         viewer.set_surface_map(volume, await self.c.session.ask(
             TO_SURFACE, f"Put {volume.name} on the cortex", map=volume, mesh="fsaverage5"))
+
+    async def _put_in_volume(self, viewer: Any, surface: Any) -> None:
+        viewer.beside.set_volume(surface, await self.c.session.ask(
+            TO_VOLUME, f"Put {surface.name} into MNI152", map=surface))
 
     # -- data set, subject, run ----------------------------------------------------------------------------------
 

@@ -87,6 +87,14 @@ def to_surface(map: BrainMap, mesh: str = "fsaverage5", *, world: str | None = N
     return drawn
 
 
+def to_volume(map: BrainMap, space: str = "mni152-2mm", *, context: JobContext = QUIET) -> BrainMap:
+    """Return a surface map as values in a volume, NaN away from the cortex, ready to draw as slices."""
+    context.report(0, 1, f"to {space}")
+    drawn = convert(map, find_space(space))
+    context.report(1, 1, f"in {drawn.space.name}")
+    return drawn
+
+
 def find_space(name: str) -> Space:
     """Return a space by name: built in, registered (``native:...``), or the space of a map file at that path."""
     try:

@@ -12,6 +12,7 @@ from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkPolyData, vtkStaticCe
 from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper
 
 from brainview.core.errors import BrainViewError, MismatchError, MissingError
+from brainview.maps import morph
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.meshes import load_mesh, load_scalar
 from brainview.maps.space import VERTICES, GrayordinateSpace, MaskedSpace, ParcelSpace, Space, SurfaceSpace
@@ -79,6 +80,17 @@ class Hemisphere:
         look.SetSpecularPower(18)
         return actor
 
+    def move(self, points: np.ndarray) -> None:
+        """Put the vertices elsewhere, (n, 3) mm; triangles and colours stay."""
+        self.points = np.ascontiguousarray(points, np.float32)
+        self.normals = vertex_normals(self.points, self.faces)
+        self._locator = None
+        self.polydata.GetPoints().SetData(numpy_to_vtk(self.points, deep=True))
+        outward = numpy_to_vtk(self.normals, deep=True)
+        outward.SetName("normals")
+        self.polydata.GetPointData().SetNormals(outward)
+        self.polydata.Modified()
+
     def paint(self, underlay: np.ndarray) -> None:
         """Show (n,) uint8 grey only."""
         self.colors[:] = underlay[:, None]
@@ -139,7 +151,40 @@ def vertex_normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 def load_hemispheres(space: SurfaceSpace, surface: str, *, lit: bool = True) -> dict[str, Hemisphere]:
     """Return the hemispheres of a space that have vertices; raises BrainViewError when a mesh is missing or unfit."""
-    parts: dict[str, tuple[Any, ...]] = {}
+    return {side: Hemisphere(points, faces, _anatomical(space, side), anatomy(_folds(space, side), len(points)),
+                             lit=lit) for side, (points, faces) in drawn_points(space, surface).items()}
+
+
+def drawn_points(space: SurfaceSpace, surface: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return side -> ((n, 3) float32 points in mm, (m, 3) faces) of a surface or of a place between two.
+
+    Towards the flat map a hemisphere is cut open like it, and unrolls to the side from which its lateral view looks.
+    """
+    start, stop, share = morph.parts(surface)
+    first = _placed(space, start)
+    if share == 0:
+        return first
+    second = _placed(space, stop)
+    if stop == "flat":
+        second = {side: (_upright(points, first[side][0], side), faces) for side, (points, faces) in second.items()}
+    return {side: ((1 - share) * first[side][0] + np.float32(share) * points, faces)
+            for side, (points, faces) in second.items()}
+
+
+def _upright(flat: np.ndarray, around: np.ndarray, side: str) -> np.ndarray:
+    """Return a flat map that stands beside the brain and faces its lateral view, mm."""
+    sign = -1.0 if side == "left" else 1.0
+    out = np.empty_like(flat)
+    centered = flat - (flat.min(0) + flat.max(0)) / 2
+    out[:, 0] = around[:, 0].min() if side == "left" else around[:, 0].max()
+    out[:, 1] = sign * centered[:, 0] + (around[:, 1].min() + around[:, 1].max()) / 2
+    out[:, 2] = centered[:, 1] + (around[:, 2].min() + around[:, 2].max()) / 2
+    return out
+
+
+def _placed(space: SurfaceSpace, surface: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return side -> (points, faces) of a plain surface, hemispheres moved apart where they would overlap."""
+    parts: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for side, count in (("left", space.n_left), ("right", space.n_right)):
         if not count:
             continue
@@ -150,14 +195,14 @@ def load_hemispheres(space: SurfaceSpace, surface: str, *, lit: bool = True) -> 
         points = np.array(mesh.vertices, np.float32)
         if surface == "flat":
             points[:, 2] = 0.0
-        parts[side] = (points, mesh.faces, _anatomical(space, side), anatomy(_folds(space, side), count))
+        parts[side] = (points, mesh.faces)
     if surface in _APART and len(parts) == 2:
         for side, sign in (("left", -1.0), ("right", 1.0)):
-            points, faces = parts[side][:2]
+            points, faces = parts[side]
             used = points[np.unique(faces)]
             inner = used[:, 0].max() if side == "left" else used[:, 0].min()
             points[:, 0] += np.float32(sign * GAP / 2 - inner)
-    return {side: Hemisphere(*part, lit=lit) for side, part in parts.items()}
+    return parts
 
 
 def _anatomical(space: SurfaceSpace, side: Any) -> tuple[np.ndarray, str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from brainview.core.errors import MissingError
+from brainview.maps import morph
 
 VIEWS = ("lateral", "medial", "dorsal", "ventral", "anterior", "posterior")
 LAYOUTS = ("single", "split", "grid")
@@ -138,8 +139,8 @@ def panels(layout: str, view: str, sides: tuple[str, ...], surface: str = "infla
     if layout not in LAYOUTS:
         raise MissingError(f"no layout is called {layout!r}", remedy="Known: " + ", ".join(LAYOUTS) + ".")
     looking(view, "left")
-    if surface == "flat":
-        return rows([["flat"]], sides)
+    if morph.parts(surface)[1] == "flat":  # also on the way there: what unrolls is seen from outside
+        return rows([["flat" if surface == "flat" else "lateral"]], sides)
     if layout == "single" and not (len(sides) == 2 and view == "medial"):
         return [Panel((0.0, 0.0, 1.0, 1.0), sides, view)]
     if layout != "grid":

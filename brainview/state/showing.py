@@ -15,6 +15,7 @@ from brainview.state.app import GROUP, Prediction, Source
 from brainview.state.session import Session
 
 TO_SURFACE = "brainview.maps.jobs:to_surface"
+TO_VOLUME = "brainview.maps.jobs:to_volume"
 
 
 def is_drawable(space: Space) -> bool:

@@ -10,8 +10,8 @@ from psygnal import SignalGroupDescriptor
 from brainview.core.errors import FormatError
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.display import ColorRule, Pick, rule_for
+from brainview.maps.morph import PLAIN, is_surface
 
-Surface = Literal["inflated", "pial", "white", "midthickness", "flat", "sphere"]
 Hemispheres = Literal["both", "left", "right"]
 Layout = Literal["single", "split", "grid"]
 View = Literal["lateral", "medial", "dorsal", "ventral", "anterior", "posterior"]
@@ -20,11 +20,11 @@ Volume = Literal["slices", "surface"]
 Slices = Literal["ortho", "axial", "coronal", "sagittal"]
 
 _CHOICES: dict[str, tuple[str, ...]] = {
-    "surface": get_args(Surface), "hemispheres": get_args(Hemispheres), "layout": get_args(Layout),
+    "hemispheres": get_args(Hemispheres), "layout": get_args(Layout),
     "view": get_args(View), "background": get_args(Background), "volume": get_args(Volume), "slices": get_args(Slices)}
 _TYPES: dict[str, tuple[type, ...]] = {
     "map": (BrainMap, type(None)), "rule": (ColorRule,), "picked": (Pick, type(None)), "show_names": (bool,),
-    "lock_limits": (bool,), "radiological": (bool,)}
+    "lock_limits": (bool,), "radiological": (bool,), "beside": (bool,)}
 
 
 @dataclass(eq=False)
@@ -40,7 +40,9 @@ class ViewState:
         What is drawn.
     rule : ColorRule
         Its colours.
-    surface, hemispheres, layout, view, background : str
+    surface : str
+        Name of a surface, or a place between two (``white-inflated-40``, see :mod:`brainview.maps.morph`).
+    hemispheres, layout, view, background : str
         See the types of this module.
     outlines : tuple of str
         Names of the ROI classes whose borders are drawn.
@@ -56,13 +58,15 @@ class ViewState:
         ``ortho``: three planes through the cross hair; or a mosaic of one orientation.
     radiological : bool
         Show the left side of the body on the right (display only, never data).
+    beside : bool
+        Show slices beside the cortex, linked with its cursor.
     """
 
     events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
 
     map: BrainMap | None = None
     rule: ColorRule = field(default_factory=ColorRule)
-    surface: Surface = "inflated"
+    surface: str = "inflated"
     hemispheres: Hemispheres = "both"
     layout: Layout = "grid"
     view: View = "lateral"
@@ -74,6 +78,7 @@ class ViewState:
     volume: Volume = "slices"
     slices: Slices = "ortho"
     radiological: bool = False
+    beside: bool = False
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, _checked(name, value))
@@ -104,7 +109,7 @@ class ViewState:
 
     def next_surface(self) -> None:
         """Go to the next of inflated, pial, white, flat."""
-        order: tuple[Surface, ...] = ("inflated", "pial", "white", "flat")
+        order = ("inflated", "pial", "white", "flat")
         self.surface = order[(order.index(self.surface) + 1) % 4] if self.surface in order else "inflated"
 
     def next_layout(self) -> None:
@@ -138,12 +143,15 @@ class ViewState:
 
 
 _SETTINGS = ("surface", "hemispheres", "layout", "view", "show_names", "background", "lock_limits", "volume", "slices",
-             "radiological")
+             "radiological", "beside")
 
 
 def _checked(name: str, value: Any) -> Any:
     if name in _CHOICES and value not in _CHOICES[name]:
         raise FormatError(f"{name} must be one of {', '.join(_CHOICES[name])}, got {value!r}")
+    if name == "surface" and not is_surface(value):
+        raise FormatError(f"surface must be one of {', '.join(PLAIN)} or lie between two such as white-inflated-40, "
+                          f"got {value!r}")
     if name in _TYPES and not isinstance(value, _TYPES[name]):
         raise FormatError(f"{name} cannot be a {type(value).__name__}")
     if name == "outlines":

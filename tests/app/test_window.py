@@ -50,6 +50,11 @@ def _no_viewer(view):
 
     class Blank(QWidget):
         hovered, picked, surface_needed, notice = Signal(object), Signal(object), Signal(object), Signal(str)
+        volume_needed = Signal(object)
+
+        @property
+        def beside(self):
+            return self
 
         def set_rois(self, rois):
             self.rois = rois
