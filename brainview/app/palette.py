@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtCore import QEvent, QObject, QSize, Qt
 from PySide6.QtGui import QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLineEdit, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
@@ -97,12 +97,12 @@ class Palette(QDialog):
             item.setFlags(Qt.ItemFlag.NoItemFlags)
         row = QWidget()
         box = QHBoxLayout(row)
-        box.setContentsMargins(GRID, 4, GRID, 4)
+        box.setContentsMargins(GRID, 6, GRID, 6)
         box.addWidget(label(shown(words, limit=90), "" if on else "caption"), 1)
         if keys:
             box.addWidget(label(keys, "caption"))
         row.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        item.setSizeHint(row.sizeHint())
+        item.setSizeHint(QSize(0, max(34, row.sizeHint().height())))
         self.list.addItem(item)
         self.list.setItemWidget(item, row)
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QVBoxLayout, QWidget
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
 from brainview.app.slice_widget import SliceWidget
 from brainview.maps.brainmap import BrainMap
@@ -51,6 +52,13 @@ class SlicesBeside(QWidget):
         self.slices.hovered.connect(self._on_hover)
         self.setMinimumWidth(180)
         self.hide()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Take two fifths of the width when there is no other wish."""
+        super().showEvent(event)
+        split = self.parentWidget()
+        if isinstance(split, QSplitter) and split.width() > 0:
+            split.setSizes([3 * split.width() // 5, 2 * split.width() // 5])
 
     def follow(self, scene: Callable[[], Any]) -> None:
         """Say where the surface scene is; it may be None still."""

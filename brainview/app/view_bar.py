@@ -67,7 +67,7 @@ class MorphSlider(QSlider):
         self.setRange(0, self.STEPS * (len(morph.STOPS) - 1))
         self.setPageStep(self.STEPS)
         self.setSingleStep(10)
-        self.setFixedWidth(84)
+        self.setFixedWidth(64)
         self.setAccessibleName("Morph from pial to flat")
         self.setToolTip("Morph: pial, white, inflated, flat (drag; Page keys go from one to the next)")
         self.valueChanged.connect(self._moved)
@@ -92,12 +92,13 @@ class ViewBar(QWidget):
         super().__init__(parent)
         self._view = view
         row = QHBoxLayout(self)
-        row.setContentsMargins(8, 4, 8, 4)
-        row.setSpacing(8)
+        row.setContentsMargins(6, 4, 6, 4)
+        row.setSpacing(5)
         self.volume = Segments("How the volume is drawn", [("slices", "Slices", None), ("surface", "Surface", None)],
                                partial(setattr, view, "volume"))
         self.slices = self._combo("Slices", ("ortho", "axial", "coronal", "sagittal"), partial(setattr, view, "slices"))
         self.surface = self._combo("Surface", _SURFACES, partial(setattr, view, "surface"))
+        self.surface.setPlaceholderText("Between")
         self.morph = MorphSlider(view)
         self.sides = Segments("Hemispheres", [("left", "L", None), ("both", "L R", None), ("right", "R", None)],
                               partial(setattr, view, "hemispheres"))
@@ -110,7 +111,8 @@ class ViewBar(QWidget):
         self.outlines.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.outlines.setMenu(QMenu(self.outlines))
         self._fit = QToolButton(self)
-        self._fit.setText("Reset")
+        self._fit.setText("⟲")
+        self._fit.setAccessibleName("Standard view again")
         self._fit.setToolTip("Standard view again (R)")
         self._fit.clicked.connect(reset)
         for widget in (self.volume, self.slices, self.surface, self.morph, self.sides, self.layouts, self.view,

@@ -20,13 +20,13 @@ from brainview.app.controller import Controller
 from brainview.app.wiring_pages import PAGES
 from brainview.app.wiring_regions import RegionWiring
 from brainview.app.wiring_strip import Once, StripWiring
+from brainview.app.wiring_viewer import ViewerWiring
 from brainview.core.names import shown
 from brainview.core.systems import SYSTEMS
 from brainview.state.app import GROUP, UNDOABLE, Source
 from brainview.state.journal import Journal
 from brainview.state.regions import selection_class
 from brainview.state.roi_table import ranked_stimuli
-from brainview.state.showing import TO_SURFACE, TO_VOLUME
 from brainview.state.stimuli import Thumbs
 from brainview.state.training import list_runs
 
@@ -37,7 +37,7 @@ VIEW_UNDOABLE = {"surface": "Surface", "hemispheres": "Hemispheres", "layout": "
                  "beside": "Slices beside the cortex"}
 
 
-class Wiring(StripWiring, RegionWiring):
+class Wiring(StripWiring, RegionWiring, ViewerWiring):
     """Connects one controller with its window.
 
     Parameters
@@ -140,26 +140,6 @@ class Wiring(StripWiring, RegionWiring):
     def _on_grown(self, path: str) -> None:
         self.c.reporter.tell("The whole built-in phantom is ready: four subjects, 1,000 stimuli.", "done",
                              [("Open it", lambda: self.c.open(path))])
-
-    def attach_viewer(self, viewer: Any) -> None:
-        """Take the viewer in when it is ready."""
-        self.window.set_viewer(viewer)
-        viewer.hovered.connect(self._on_hover)
-        viewer.picked.connect(self._on_pick)
-        viewer.surface_needed.connect(lambda volume: self.c.start(self._put_on_surface(viewer, volume)))
-        viewer.beside.volume_needed.connect(lambda surface: self.c.start(self._put_in_volume(viewer, surface)))
-        viewer.notice.connect(log.info)
-        self.window.show_viewer(True)
-        self._show_rois()
-        self.refresh_jobs()
-
-    async def _put_on_surface(self, viewer: Any, volume: Any) -> None:
-        viewer.set_surface_map(volume, await self.c.session.ask(
-            TO_SURFACE, f"Put {volume.name} on the cortex", map=volume, mesh="fsaverage5"))
-
-    async def _put_in_volume(self, viewer: Any, surface: Any) -> None:
-        viewer.beside.set_volume(surface, await self.c.session.ask(
-            TO_VOLUME, f"Put {surface.name} into MNI152", map=surface))
 
     # -- data set, subject, run ----------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, cast
 
@@ -169,6 +170,22 @@ def drawn_points(space: SurfaceSpace, surface: str) -> dict[str, tuple[np.ndarra
         second = {side: (_upright(points, first[side][0], side), faces) for side, (points, faces) in second.items()}
     return {side: ((1 - share) * first[side][0] + np.float32(share) * points, faces)
             for side, (points, faces) in second.items()}
+
+
+def moved_in_place(meshes: Mapping[str, Hemisphere], space: SurfaceSpace, old: str, new: str) -> bool:
+    """Move the vertices of drawn hemispheres to another surface of their space; False when more must change.
+
+    The slider of the morph calls this many times a second: no actor, mapper or colour is made again.
+    """
+    if "flat" in (old, new):
+        return False
+    points = drawn_points(space, new)
+    if any(points[side][1] is not mesh.faces and not np.array_equal(points[side][1], mesh.faces)
+           for side, mesh in meshes.items()):
+        return False
+    for side, mesh in meshes.items():
+        mesh.move(points[side][0])
+    return True
 
 
 def _upright(flat: np.ndarray, around: np.ndarray, side: str) -> np.ndarray:

@@ -26,7 +26,7 @@ from brainview.maps.space import Space, SurfaceSpace
 from brainview.scene import views
 from brainview.scene.annotations import Annotations
 from brainview.scene.colors import ColorRule, Pick, colorize, threshold_value
-from brainview.scene.hemisphere import Hemisphere, drawn_points, load_hemispheres, on_surface, thinned
+from brainview.scene.hemisphere import Hemisphere, load_hemispheres, moved_in_place, on_surface, thinned
 from brainview.scene.theme import BACKGROUNDS, Background
 
 #: (position of the light in the camera's frame, strength); together about 1 on a surface that faces the eye.
@@ -141,7 +141,10 @@ class SurfaceScene:
         """
         if self.space == space and self.surface == surface and self.meshes:
             return
-        if self._morph(space, surface):
+        if self._cells and self.space == space and moved_in_place(self.meshes, space, self.surface, surface):
+            self.surface = surface
+            self.resized()
+            self.notes.rebuild()
             return
         meshes = load_hemispheres(space, surface, lit=surface != "flat")
         same = self.space == space
@@ -156,24 +159,6 @@ class SurfaceScene:
             self.set_panels(self._plan)
         self.recolor()
         self.notes.rebuild()
-
-    def _morph(self, space: SurfaceSpace, surface: str) -> bool:
-        """Move the vertices of the meshes in place where only their shape changes; True when that was enough.
-
-        The slider of the morph calls this many times a second: no actor, mapper or colour is made again.
-        """
-        if self.space != space or not self._cells or "flat" in (surface, self.surface):
-            return False
-        moved = drawn_points(space, surface)
-        if any(moved[side][1] is not mesh.faces and not np.array_equal(moved[side][1], mesh.faces)
-               for side, mesh in self.meshes.items()):
-            return False
-        for side, mesh in self.meshes.items():
-            mesh.move(moved[side][0])
-        self.surface = surface
-        self.resized()
-        self.notes.rebuild()
-        return True
 
     def set_panels(self, plan: Sequence[views.Panel]) -> None:
         """Divide the window; cameras go to their standard views."""

@@ -1,0 +1,46 @@
+"""The viewer's own wires: what it asks for, and what it reads out."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from brainview.app.window import MainWindow
+from brainview.state.showing import TO_SURFACE, TO_VOLUME
+
+if TYPE_CHECKING:
+    from brainview.app.controller import Controller
+    from brainview.app.wiring_strip import Once
+
+log = logging.getLogger("brainview")
+
+
+class ViewerWiring:
+    """Takes a viewer in."""
+
+    c: Controller
+    window: MainWindow
+    refresh_jobs: Once
+    _on_hover: Any
+    _on_pick: Any
+    _show_rois: Any
+
+    def attach_viewer(self, viewer: Any) -> None:
+        """Take the viewer in when it is ready."""
+        self.window.set_viewer(viewer)
+        viewer.hovered.connect(self._on_hover)
+        viewer.picked.connect(self._on_pick)
+        viewer.surface_needed.connect(lambda volume: self.c.start(self._put_on_surface(viewer, volume)))
+        viewer.beside.volume_needed.connect(lambda surface: self.c.start(self._put_in_volume(viewer, surface)))
+        viewer.notice.connect(log.info)
+        self.window.show_viewer(True)
+        self._show_rois()
+        self.refresh_jobs()
+
+    async def _put_on_surface(self, viewer: Any, volume: Any) -> None:
+        viewer.set_surface_map(volume, await self.c.session.ask(
+            TO_SURFACE, f"Put {volume.name} on the cortex", map=volume, mesh="fsaverage5"))
+
+    async def _put_in_volume(self, viewer: Any, surface: Any) -> None:
+        viewer.beside.set_volume(surface, await self.c.session.ask(
+            TO_VOLUME, f"Put {surface.name} into MNI152", map=surface))
