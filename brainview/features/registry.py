@@ -15,6 +15,7 @@ SPACES: dict[str, tuple[str, str, bool]] = {
     "efficientnet-lite0": ("brainview.features.imagenet_package", "EfficientNetLite0", True),
     "timm": ("brainview.features.timm_models", "TimmSpace", True),
     "open_clip": ("brainview.features.clip_models", "ClipSpace", True),
+    **dict.fromkeys(("tower", "SE", "ME", "AF", "NF"), ("brainview.features.towers", "tower_space", True)),
 }
 
 
@@ -24,7 +25,8 @@ def feature_space(name: str, **settings: Any) -> FeatureSpace:
     Parameters
     ----------
     name : str
-        ``gabor`` | ``efficientnet-lite0`` | ``timm:<model>`` | ``open_clip:<model>:<pretrained tag or file>``. Settings
+        ``gabor`` | ``efficientnet-lite0`` | ``timm:<model>`` | ``open_clip:<model>:<pretrained tag or file>`` |
+        ``tower:<folder or hub name>`` and ``SE``, ``ME``, ``AF``, ``NF`` (:mod:`brainview.features.towers`). Settings
         may follow in brackets: ``timm:vit_base_patch16_224[layers=0,2,4;pool=cls+mean]``.
     **settings
         ``layers``, ``pool``, ``weights`` (``pretrained``, ``random`` or a file), ``grid`` ... of that space.
@@ -36,9 +38,11 @@ def feature_space(name: str, **settings: Any) -> FeatureSpace:
     """
     bare, inline = split_name(name)
     head, _, rest = bare.partition(":")
-    if head not in SPACES or (head == "timm" and not rest) or (head == "open_clip" and rest.count(":") < 1):
+    head = "NF" if head.startswith("NF-") else head
+    if head not in SPACES or (head in ("timm", "tower") and not rest) or (head == "open_clip" and rest.count(":") < 1):
         raise MissingError(f"no feature space is called {shown(name)!r}",
-                           remedy="Use gabor, efficientnet-lite0, timm:MODEL or open_clip:MODEL:TAG.")
+                           remedy="Use gabor, efficientnet-lite0, timm:MODEL, open_clip:MODEL:TAG, tower:FOLDER, SE, ME, "
+                                  "AF or NF.")
     module, kind, named = SPACES[head]
     try:
         make = getattr(importlib.import_module(module), kind)

@@ -1,0 +1,1 @@
+"""Brains to the tokens of a vision tower (UMBRAE, VINDEX): encoders, checkpoints, training."""
