@@ -10,7 +10,8 @@ from brainview.cli.terminal import add_json, print_json, terminal_job
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--layout", default="nsd", choices=["nsd", "algonauts2023", "had"], help="layout on disk (nsd)")
+    parser.add_argument("--layout", default="nsd", choices=["nsd", "algonauts2023", "mindeye", "mindeye2", "had"],
+                        help="layout on disk (nsd)")
     parser.add_argument("--out", type=Path, required=True, help="new folder; an unfinished phantom there is finished")
     parser.add_argument("--level", default="nsd", choices=["easy", "nsd", "hard"], help="difficulty (nsd)")
     parser.add_argument("--subjects", type=int, help="people, 1 to 8 (4); had: 2 to 30 (6)")

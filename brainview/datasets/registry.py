@@ -24,6 +24,8 @@ GROUP = "brainview.datasets"
 BUILT_IN = {
     "manifest": "brainview.datasets.registry:MANIFEST",
     "algonauts2023": "brainview.datasets.algonauts2023:READER",
+    "mindeye": "brainview.datasets.mindeye:READER",  # before nsd: its folder also holds a tree with masks
+    "mindeye2": "brainview.datasets.mindeye2:READER",
     "nsd": "brainview.datasets.nsd:READER",
     "had": "brainview.datasets.had:READER",
     "bids-task": "brainview.datasets.bids_task:READER",

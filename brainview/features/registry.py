@@ -41,8 +41,8 @@ def feature_space(name: str, **settings: Any) -> FeatureSpace:
     head = "NF" if head.startswith("NF-") else head
     if head not in SPACES or (head in ("timm", "tower") and not rest) or (head == "open_clip" and rest.count(":") < 1):
         raise MissingError(f"no feature space is called {shown(name)!r}",
-                           remedy="Use gabor, efficientnet-lite0, timm:MODEL, open_clip:MODEL:TAG, tower:FOLDER, SE, ME, "
-                                  "AF or NF.")
+                           remedy="Use gabor, efficientnet-lite0, timm:MODEL, open_clip:MODEL:TAG, tower:FOLDER, "
+                                  "SE, ME, AF or NF.")
     module, kind, named = SPACES[head]
     try:
         make = getattr(importlib.import_module(module), kind)

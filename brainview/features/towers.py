@@ -94,7 +94,7 @@ def pooled(tokens: Any, scale: int) -> Any:
     """Return (n, scale, width) of (n, side², width) torch tokens, mean over windows of the grid; refusals as above."""
     from torch.nn.functional import avg_pool2d
 
-    side = int(round(tokens.shape[1] ** 0.5))
+    side = round(tokens.shape[1] ** 0.5)
     if side * side != tokens.shape[1]:
         raise MismatchError(f"{tokens.shape[1]} tokens are no square grid, so no Matryoshka scale is defined")
     kernel, _ = matryoshka(side, scale)

@@ -28,10 +28,10 @@ from brainview.phantom.shots import Album, pack_png
 from brainview.phantom.subjects import FACTORS, SubjectFields, level_of, make_subject
 from brainview.phantom.truth import Plan, Truth, folder_of, read_truth
 from brainview.phantom.world import Scene, generate_scenes, scene_hash
-from brainview.phantom.writers import algonauts2023, nsd
+from brainview.phantom.writers import algonauts2023, mindeye, nsd
 
 #: Layouts that a phantom can be written in.
-LAYOUTS = ("nsd", "algonauts2023")
+LAYOUTS = ("nsd", "algonauts2023", *mindeye.LAYOUTS)
 #: Default seed of everything.
 SEED = 2026
 #: Scenes that are never shown; the patterns that intrude into trials are theirs.
@@ -48,7 +48,7 @@ def build_phantom(out: Path | str, layout: str = "nsd", level: str = "nsd", subj
     ----------
     out : path
         Folder of the new data set; empty, absent, or holding an unfinished phantom of the same plan.
-    layout : ``nsd`` or ``algonauts2023``
+    layout : ``nsd``, ``algonauts2023``, ``mindeye`` or ``mindeye2``
     level : ``easy``, ``nsd`` or ``hard``
     subjects : int, at most 8
     train, test : int
@@ -123,9 +123,11 @@ def make_scenes(plan: Plan, *, context: JobContext = QUIET) -> tuple[list[Scene]
 
 def _build_surface(root: Path, plan: Plan, context: JobContext) -> None:
     work, folder = root / _WORK, folder_of(root)
-    design = make_design(plan.seed, plan.subjects, plan.train, plan.test)
+    tarred = plan.layout in mindeye.LAYOUTS
+    design = (mindeye.mindeye_design if tarred else make_design)(plan.seed, plan.subjects, plan.train, plan.test)
     shown, reserve = make_scenes(plan, context=Stage(context, 0.0, 0.15))
-    album = Album(work, "shown", shown, nsd.pack_picture if plan.layout == "nsd" else pack_png)
+    pack = {"nsd": nsd.pack_picture, **mindeye.PACK}.get(plan.layout, pack_png)
+    album = Album(work, "shown", shown, pack)
     spare = Album(work, "reserve", reserve, None)
     album.develop(Stage(context, 0.15, 0.65))
     spare.develop(Stage(context, 0.65, 0.70))
@@ -136,13 +138,17 @@ def _build_surface(root: Path, plan: Plan, context: JobContext) -> None:
     energy = album.energies()
     people = [make_subject(plan.seed, index, level_of(plan.level)) for index in range(plan.subjects)]
     mask = algonauts2023.challenge_mask(people) if plan.layout == "algonauts2023" else None
+    pictures = dict(zip(design.id_of_scene.tolist(), album.pictures(), strict=True)) if tarred else {}
     for index, fields in enumerate(people):
         stage = Stage(context, 0.70 + 0.25 * index / plan.subjects, 0.70 + 0.25 * (index + 1) / plan.subjects)
         rows = design.scene_of(index)
         own = [shown[i] for i in rows]
         bank = Bank(energy[rows], drives(own), codes(own, scale))
-        _write_subject(root, plan, design, fields, bank, hidden, mask, stage)
-    _write_pictures(root, plan, design, album, Stage(context, 0.95, 1.0))
+        _write_subject(root, plan, design, fields, bank, hidden, pictures if tarred else mask, stage)
+    if tarred:
+        mindeye.write_rest(root, plan.layout, design, pictures, context=Stage(context, 0.95, 1.0))
+    else:
+        _write_pictures(root, plan, design, album, Stage(context, 0.95, 1.0))
     if plan.layout == "nsd":
         nsd.write_experiment(root, design)
     digest = hashlib.sha256("".join(scene_hash(s) for s in [*shown, *reserve]).encode()).hexdigest()
@@ -151,14 +157,17 @@ def _build_surface(root: Path, plan: Plan, context: JobContext) -> None:
 
 
 def _write_subject(root: Path, plan: Plan, design: Design, fields: SubjectFields, bank: Bank, hidden: Bank,
-                   mask: np.ndarray | None, context: JobContext) -> None:
+                   mask: np.ndarray | dict[int, bytes] | None, context: JobContext) -> None:
+    """Write one subject; `mask` is the challenge's mask, or the pictures where a layout keeps them with the betas."""
     done = root / _WORK / f"{fields.id}.done"
     if done.is_file():
         return
     context.report(0, 1, f"{fields.id} signals")
     made = truth.write_subject(folder_of(root), fields, signals(fields, bank, hidden, context=context))
     recorder = Recorder(plan.seed, fields, made, design, level_of(plan.level), plan.suppression)
-    if mask is None:
+    if isinstance(mask, dict):
+        mindeye.write_subject(root, folder_of(root), plan.layout, recorder, mask, context=context)
+    elif mask is None:
         nsd.write_surface(root, recorder, context=context)
     else:
         algonauts2023.write_masks(root, fields, mask)

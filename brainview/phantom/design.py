@@ -93,10 +93,12 @@ class Design:
         return out
 
 
-def make_design(seed: int, subjects: int, train: int, test: int) -> Design:
+def make_design(seed: int, subjects: int, train: int, test: int, *, train_repeats: int = TRAIN_REPEATS,
+                session_trials: int = SESSION_TRIALS) -> Design:
     """Return the design of a phantom.
 
-    Trials that do not fill the last session are filled with second showings of training images.
+    `train_repeats`: showings of a training image; `session_trials`: trials of a session, about. Trials that do not fill the last
+    session are filled with further showings of training images.
 
     Raises
     ------
@@ -108,8 +110,8 @@ def make_design(seed: int, subjects: int, train: int, test: int) -> Design:
                              "small", remedy="Ask for at least 1 subject and 2 images of each kind.")
     rng = noise.stream(seed, 0, noise.SESSION, 0xFFFF_FFFF)
     shown = np.concatenate([np.repeat(np.arange(test), TEST_REPEATS),
-                            np.repeat(test + np.arange(train), TRAIN_REPEATS)])
-    sessions = max(1, round(shown.size / SESSION_TRIALS))
+                            np.repeat(test + np.arange(train), train_repeats)])
+    sessions = max(1, round(shown.size / session_trials))
     missing = -shown.size % sessions
     shown = np.concatenate([shown, test + np.arange(missing) % train])
     rng.shuffle(shown)

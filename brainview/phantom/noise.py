@@ -27,7 +27,8 @@ LOCAL_MM, WIDE_MM = 6.5, 16.0
 DRIFT_SD, GAIN_SD = 0.2, 0.05
 #: What a stream of random numbers is for.
 SURFACE, VOLUME, SESSION, FIELDS, INTRUDER = 1, 2, 3, 4, 5
-_BOX = (96, 112, 96)
+#: Box of the transform that draws the volume's noise; its corner is that of the MNI152 2 mm grid.
+BOX = (96, 112, 96)
 
 
 def stream(seed: int, subject: int, purpose: int, session: int = 0, trial: int = 0) -> np.random.Generator:
@@ -105,12 +106,12 @@ def intruder(seed: int, subject: int, session: int, trial: int, reserve: int) ->
 @lru_cache(maxsize=1)
 def _band() -> tuple[np.ndarray, np.ndarray]:
     """Return the flat positions and amplitudes of the spectrum of the smooth part of the volume's noise."""
-    squared = np.zeros(_BOX)
-    for axis, n in enumerate(_BOX):
+    squared = np.zeros(BOX)
+    for axis, n in enumerate(BOX):
         shape = [1, 1, 1]
         shape[axis] = n
         squared = squared + np.square(np.fft.fftfreq(n)).reshape(shape)
-    power, band = np.zeros(_BOX), np.zeros(_BOX, bool)
+    power, band = np.zeros(BOX), np.zeros(BOX, bool)
     for share, width in ((LOCAL, LOCAL_MM), (WIDE, WIDE_MM)):
         # the power of a Gaussian kernel of s.d. s voxels (of 2 mm) is exp(-4 pi² s² f²)
         sd = width / 2.0 / np.sqrt(8 * np.log(2))
@@ -126,11 +127,14 @@ def _band() -> tuple[np.ndarray, np.ndarray]:
 @lru_cache(maxsize=1)
 def _ribbon_in_box() -> np.ndarray:
     index = np.argwhere(np.asarray(mni_mask(2)))[mni_ribbon().inside]
-    return np.ravel_multi_index(tuple(index.T), _BOX)
+    return np.ravel_multi_index(tuple(index.T), BOX)
 
 
-def volume_noise(seed: int, subject: int, session: int, pair: int) -> np.ndarray:
-    """Return (2, ribbon voxels) float32 noise of trials 2 pair and 2 pair + 1 of a session; variance 1.
+def volume_noise(seed: int, subject: int, session: int, pair: int,
+                 where_in_box: np.ndarray | None = None) -> np.ndarray:
+    """Return (2, voxels) float32 noise of trials 2 pair and 2 pair + 1 of a session; variance 1.
+
+    `where_in_box`: flat positions in :data:`BOX` of the voxels, default the ribbon's; white noise is every voxel's own.
 
     Two volumes come from one complex inverse transform whose spectrum is drawn in band, so both are made together.
     The smooth part is stationary, hence its variance is exact at every voxel.
@@ -138,9 +142,10 @@ def volume_noise(seed: int, subject: int, session: int, pair: int) -> np.ndarray
     rng = stream(seed, subject, VOLUME, session, pair)
     where, amplitude = _band()
     draw = rng.standard_normal((where.size, 2), np.float32)
-    spectrum = np.zeros(_BOX[0] * _BOX[1] * _BOX[2], np.complex64)
+    spectrum = np.zeros(BOX[0] * BOX[1] * BOX[2], np.complex64)
     spectrum[where] = draw.view(np.complex64)[:, 0] * amplitude
-    field = fft.ifftn(spectrum.reshape(_BOX), norm="forward", overwrite_x=True).reshape(-1)[_ribbon_in_box()]
+    field = fft.ifftn(spectrum.reshape(BOX), norm="forward", overwrite_x=True).reshape(-1)
+    field = field[_ribbon_in_box() if where_in_box is None else where_in_box]
     white = rng.standard_normal((2, field.size), np.float32)
     white *= np.sqrt(np.float32(WHITE))
     white[0] += field.real

@@ -101,6 +101,21 @@ def signals(fields: SubjectFields, shown: Bank, reserve: Bank, *, context: JobCo
 
 
 @dataclass(frozen=True, eq=False)
+class Place:
+    """Where voxels of a volume lie: the cortical vertex of each, its share of the signal, and its place in the noise.
+
+    Parameters
+    ----------
+    vertex, gain : (voxels,) arrays
+    where : (voxels,) int64 flat positions in ``noise.BOX``; None = those of the MNI152 ribbon
+    """
+
+    vertex: np.ndarray
+    gain: np.ndarray
+    where: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Recorder:
     """One subject in the scanner: makes any trial, alone or in blocks, in any order.
 
@@ -136,20 +151,21 @@ class Recorder:
         y[:, ~cortex()] = 0
         return y
 
-    def volume(self, session: int, pair: int) -> np.ndarray:
-        """Return (2, ribbon voxels) float32 betas of trials 2 pair and 2 pair + 1 of a session.
+    def volume(self, session: int, pair: int, place: Place | None = None) -> np.ndarray:
+        """Return (2, voxels) float32 betas of trials 2 pair and 2 pair + 1 of a session.
 
-        Voxels follow the order of ``mni_ribbon().inside``; their noise is their own, signal and intruder are those of
-        the nearest vertex. The last pair of an odd session holds one trial more than the session.
+        Voxels are those of `place`, default ``mni_ribbon().inside`` in its order; their noise is their own, signal and
+        intruder are those of the nearest vertex. The last pair of an odd session holds one trial more than the session.
         """
         trials = np.minimum(np.array([2 * pair, 2 * pair + 1]), self.design.per_session - 1)
         ribbon = mni_ribbon()
-        vertex, gain = ribbon.vertex[ribbon.inside], ribbon.gain[ribbon.inside]
+        place = place or Place(ribbon.vertex[ribbon.inside], ribbon.gain[ribbon.inside])
+        vertex, gain = place.vertex, place.gain
         position = np.full(2 * N_VERTICES, -1)
         position[self.signals.driven] = np.arange(self.signals.driven.size)
         column = position[vertex]
         driven = np.flatnonzero(column >= 0)
-        y = noise.volume_noise(self.seed, self.fields.index, session, pair)
+        y = noise.volume_noise(self.seed, self.fields.index, session, pair, place.where)
         lam = np.float32(self.level.intrusion)
         inner, columns = y[:, driven], column[driven]
         inner *= np.sqrt(1 - lam)

@@ -50,7 +50,7 @@ def towers(tmp_path_factory) -> dict[str, Path]:
     vision = CLIPVisionConfig(**SMALL, image_size=28, projection_dim=8)
     text = LlamaConfig(vocab_size=40, hidden_size=24, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2)
     models = {"clip": CLIPVisionModel(vision), "siglip": SiglipVisionModel(SiglipVisionConfig(**SMALL, image_size=21)),
-              "dinov2": Dinov2Model(Dinov2Config(hidden_size=16, num_hidden_layers=3, num_attention_heads=2, patch_size=7,
+              "dinov2": Dinov2Model(Dinov2Config(**{k: SMALL[k] for k in SMALL if k != "intermediate_size"},
                                                  image_size=28)),
               "llava": LlavaForConditionalGeneration(LlavaConfig(vision_config=vision, text_config=text,
                                                                  image_token_index=39))}

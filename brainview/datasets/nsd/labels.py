@@ -141,17 +141,18 @@ def find_rois(root: Path, betas: BetaSet, space: Space, positions: np.ndarray | 
         return LazyRois(space, _surface_files(root, betas, space), tables)
     assert grid is not None
     folder = root / PPDATA / betas.subject / betas.space / "roi"
-    files = _volume_files(folder)
+    files = volume_files(folder)
     if files or betas.space != "MNI":
         return LazyRois(space, files, tables, positions, grid.shape)
     transform = root / PPDATA / betas.subject / "transforms" / "func1pt0-to-MNI.nii.gz"
-    files = _volume_files(root / PPDATA / betas.subject / "func1mm" / "roi")
+    files = volume_files(root / PPDATA / betas.subject / "func1mm" / "roi")
     if not files or not transform.is_file() or read_header(transform).shape[:3] != grid.shape:
         return LazyRois(space, {}, tables, positions, grid.shape)
     return LazyRois(space, files, tables, positions, grid.shape, transform)
 
 
-def _volume_files(folder: Path) -> dict[str, dict[str, Path]]:
+def volume_files(folder: Path) -> dict[str, dict[str, Path]]:
+    """Return class -> hemisphere (``""`` = both) -> file of the ROI volumes in a folder."""
     found: dict[str, dict[str, Path]] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
         match = _VOLUME.match(path.name)

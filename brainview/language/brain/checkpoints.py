@@ -100,7 +100,8 @@ def inspect_state(state: Mapping[str, Tensor], *, heads: int | None = None, wher
         mult = shapes["perceiver.perceiver.layers.0.1.1.weight"][0] // width
     except (KeyError, ValueError, IndexError) as err:
         first = ", ".join(shown(k, limit=60) for k in list(shapes)[:4])
-        raise FormatError(f"is no brain encoder of UMBRAE or VINDEX: {shown(err)} is missing; its keys begin with {first}",
+        raise FormatError(f"is no brain encoder of UMBRAE or VINDEX: {shown(err)} is missing; its keys begin with "
+                          f"{first}",
                           where=where, remedy="Name the checkpoint of a brain encoder.") from err
     depth = 1 + max(int(m[1]) for k in shapes if (m := _LAYER.match(k)))
     if heads is None:
