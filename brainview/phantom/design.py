@@ -97,8 +97,8 @@ def make_design(seed: int, subjects: int, train: int, test: int, *, train_repeat
                 session_trials: int = SESSION_TRIALS) -> Design:
     """Return the design of a phantom.
 
-    `train_repeats`: showings of a training image; `session_trials`: trials of a session, about. Trials that do not fill the last
-    session are filled with further showings of training images.
+    `train_repeats`: showings of a training image; `session_trials`: trials of a session, about. Trials that do not
+    fill the last session are filled with further showings of training images.
 
     Raises
     ------

@@ -196,8 +196,8 @@ class MindEye2:
             wrong = here & (rows[:, IMAGE] >= 0) & (stimulus[np.where(here, trial, 0)] != rows[:, IMAGE])
             if wrong.any():
                 first = int(trial[wrong][0])
-                raise MismatchError(f"says that trial {first} showed image {int(rows[wrong][0, IMAGE])}, {INDICES} says "
-                                    f"{int(stimulus[first])}", where=path,
+                raise MismatchError(f"says that trial {first} showed image {int(rows[wrong][0, IMAGE])}, {INDICES} "
+                                    f"says {int(stimulus[first])}", where=path,
                                     remedy="Files of one release belong together.")
             session[trial[here]] = rows[here, SESSION].astype(np.int32) - 1
             if path not in tars:
