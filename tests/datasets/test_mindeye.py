@@ -169,9 +169,13 @@ def test_faults_are_one_clear_line(folder, kind, says):
         path.write_bytes(gzip.compress(path.read_bytes()))
     elif kind == "empty":
         path.write_bytes(b"")
-    with pytest.raises(BrainViewError) as caught:
+
+    def use():
         person = open_dataset(folder).subject("subj01")
         person.mean_betas(person.splits["train"])
+
+    with pytest.raises(BrainViewError) as caught:
+        use()
     line = str(caught.value)
     assert says in line and "train_subj01_0.tar" in line and "\n" not in line
 
