@@ -146,10 +146,9 @@ class Controller(Looks, Going):
         if self.app.dataset is None:
             return
         run = new_run_path(self.app.dataset.name, form["system"], form["features"])
-        self.window.show_dock("jobs")
+        self.window.subjects.show_page("training")
         path = await self.session.train(form["system"], str(run), subjects=form["subjects"],
                                         features=form["features"], options=form["options"])
-        self.window.show_dock("encoding")
         self.window.show_dock("stimuli")
         self.reporter.tell(f"Trained {Path(path).name}", "done")
 

@@ -28,7 +28,6 @@ from brainview.state.journal import Journal
 from brainview.state.regions import selection_class
 from brainview.state.roi_table import ranked_stimuli
 from brainview.state.stimuli import Thumbs
-from brainview.state.training import list_runs
 
 log = logging.getLogger("brainview")
 VIEW_UNDOABLE = {"surface": "Surface", "hemispheres": "Hemispheres", "layout": "Layout", "view": "View",
@@ -145,7 +144,6 @@ class Wiring(StripWiring, RegionWiring, ViewerWiring):
 
     def _on_dataset(self, new: Any, old: Any) -> None:
         self.window.subjects.show_dataset(new)
-        self.window.subjects.show_runs(list_runs(), self.app.run.path if self.app.run else "")
         if new is None or old is None or new.path != old.path:
             self.thumbs = None if new is None else Thumbs(self.c.session.ask, new.path)
             for model in (self.window.strip.model, self.window.encoding.predictions.model):
@@ -158,7 +156,6 @@ class Wiring(StripWiring, RegionWiring, ViewerWiring):
 
     def _on_run(self, new: Any, old: Any) -> None:
         self.window.encoding.show_run(new if new is not None and new.metrics else None)
-        self.window.subjects.show_runs(list_runs(), new.path if new is not None else "")
         self._chosen = ("", "")
         if new is not None:
             brain = self.app.subject.id if self.app.subject and self.app.subject.id in new.subjects \

@@ -11,5 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from brainview.app.wiring_training import TrainingWiring
+
 #: Called with the controller, in this order.
-PAGES: tuple[Callable[[Any], Any], ...] = ()
+PAGES: tuple[Callable[[Any], Any], ...] = (
+    TrainingWiring,
+)

@@ -1,16 +1,32 @@
-"""The training form: what can be set, within which bounds; the same table makes the widgets and checks the values."""
+"""Training in the window: what can be set and within which bounds, the runs, their curves. No Qt.
+
+The options of a system come from the system itself (job ``training.jobs:describe``); the words, bounds and choices
+that a form wants on top stand here, by the name of the option, because systems share most of them.
+"""
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from brainview.core.errors import BrainViewError
-from brainview.core.files import read_json
+from psygnal import SignalGroupDescriptor
+
 from brainview.core.paths import data_dir
+from brainview.core.systems import SYSTEMS
+
+#: Jobs of the training page.
+DESCRIBE = "brainview.training.jobs:describe"
+ESTIMATE = "brainview.training.jobs:estimate"
+RESUME = "brainview.training.jobs:resume"
+LIST_RUNS = "brainview.training.jobs:list_runs"
+CURVES = "brainview.training.jobs:curves"
+RUN_CARD = "brainview.training.jobs:run_card"
+DISCARD = "brainview.training.jobs:discard"
+RESTORE = "brainview.training.jobs:restore"
 
 
 @dataclass(frozen=True)
@@ -22,11 +38,13 @@ class Option:
     name, title, hint : str
         Key of the ``options`` dict; words of the form; one sentence that teaches.
     kind : str
-        ``choice``, ``int``, ``float``, ``bool`` or ``text``.
+        ``choice``, ``int``, ``float``, ``bool``, ``text`` or ``features``.
     default : object
     choices : tuple of (value, words)
     low, high : float
         Bounds of a number.
+    main : bool
+        Whether it stands in the form at once, or under "More options".
     """
 
     name: str
@@ -35,18 +53,21 @@ class Option:
     default: Any
     hint: str = ""
     choices: tuple[tuple[Any, str], ...] = ()
-    low: float = 0.0
+    low: float = -1e9
     high: float = 1e9
+    main: bool = False
 
     def problem(self, value: Any) -> str:
         """Return what is wrong with a value, "" when nothing is."""
         if self.kind == "choice" and value not in [c for c, _ in self.choices]:
             return f"must be one of {', '.join(words for _, words in self.choices)}"
         if self.kind in ("int", "float"):
-            if isinstance(value, bool) or not isinstance(value, (int, float)):
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
                 return "must be a number"
             if not self.low <= value <= self.high:
                 return f"must lie between {self.low:g} and {self.high:g}"
+        if self.kind == "features":
+            return feature_problem(str(value))
         return ""
 
 
@@ -56,38 +77,155 @@ FEATURES: tuple[tuple[str, str], ...] = (
     ("efficientnet-lite0", "EfficientNet-Lite0: small ImageNet network"),
     ("timm:eva02_base_patch14_224.mim_in22k", "EVA02 base: the network of LLM-VEM (needs its weights)"),
 )
+#: What a system does, in the words of the form; a system that is not here says it itself.
+ABOUT = {
+    "ridge": "Predicts each location's response from picture features by ridge regression: strong, and quick to fit.",
+    "whole-brain": "A transformer over the whole brain volume, aligned with CLIP pictures and captions.",
+    "mindeye": "A residual network from the most reliable voxels to CLIP, with MindEye's contrastive loss.",
+    "ridge-clip": "Ridge regression from voxels to CLIP pictures and captions: strong, and quick to fit.",
+}
+#: option -> (title, hint, bounds); "" keeps the system's own words.
+WORDS: dict[str, tuple[str, str, tuple[float, float] | None]] = {
+    "features": ("Features", "What describes the pictures.", None),
+    "method": ("Choose alpha by", "How the ridge penalty of every vertex is chosen, on training images only.", None),
+    "folds": ("Folds", "Parts of the training images for K-fold; an image is never in two parts.", (2, 20)),
+    "components": ("Principal components", "Features are reduced to this many, fitted on training images. 0 keeps "
+                   "all.", (0, 20_000)),
+    "bootstraps": ("Bootstrap draws", "Draws of images behind the intervals.", (0, 10_000)),
+    "permutations": ("Permutations", "Shuffles of images behind the chance baseline.", (0, 10_000)),
+    "seed": ("Seed", "Decides every random choice; written into the model's card.", (0, 2**31 - 1)),
+    "val": ("Validation share", "Share of the training images that choose the stop.", (0, 0.5)),
+    "test": ("Test share", "Share held out where the data set itself names no test images.", (0, 0.5)),
+    "epochs": ("Epochs", "Passes over the training images.", (1, 10_000)),
+    "batch": ("Batch", "Images of one step; more need more memory.", (2, 65_536)),
+    "lr": ("Learning rate", "Highest step size of the schedule.", (1e-8, 10)),
+    "weight_decay": ("Weight decay", "Pull of the weights towards zero.", (0, 10)),
+    "patience": ("Patience", "Epochs without a better validation score before it stops; 0 never stops early.",
+                 (0, 10_000)),
+    "dropout": ("Dropout", "Share of units silenced in training.", (0, 0.99)),
+    "noise": ("Input noise", "Standard deviation of noise added to the responses in training.", (0, 10)),
+    "queue": ("Queue", "Embeddings of earlier batches kept as extra negatives.", (0, 1_000_000)),
+    "temperature": ("Temperature", "Sharpness of the contrastive loss; 0 takes the target model's.", (0, 10)),
+    "clip": ("Target model", "phantom-clip, or an open_clip name such as ViT-H-14:laion2b_s32b_b79k.", None),
+    "captions": ("Captions", "Where the texts come from; auto takes the data set's longest.", None),
+    "region": ("Part of the brain", "brain, a class of regions, or class:region.", None),
+    "weighting": ("Voxel weights", "Reliable voxels count more, or all the same.", None),
+    "encoder": ("Size", "Size of the transformer.", None),
+    "patch": ("Patch", "Edge of a token in voxels of 2 mm; 0 takes the size's own.", (0, 91)),
+    "targets": ("Align with", "Pictures, captions, or both.", None),
+    "precision": ("Precision", "bf16 is faster on a GPU.", None),
+    "voxels": ("Voxels", "How many of the most reliable voxels are used.", (10, 1_000_000)),
+    "hidden": ("Hidden width", "", (1, 65_536)),
+    "blocks": ("Blocks", "", (1, 256)),
+    "keep_model": ("Keep the model", "Store what predicts new pictures, not only the scores.", None),
+}
+#: Choices that the systems name only in prose.
+CHOICES: dict[str, tuple[tuple[str, str], ...]] = {
+    "method": (("gcv", "Generalised cross-validation"), ("kfold", "K-fold cross-validation")),
+    "weighting": (("reliability", "By reliability"), ("none", "All the same")),
+    "targets": (("both", "Pictures and captions"), ("image", "Pictures"), ("text", "Captions")),
+    "precision": (("no", "float32"), ("bf16", "bfloat16"), ("fp16", "float16")),
+}
+#: Options that a system's shared settings hold and it does not read.
+UNREAD: dict[str, tuple[str, ...]] = {
+    "ridge-clip": ("encoder", "patch", "epochs", "batch", "lr", "temperature", "queue", "noise", "weight_decay",
+                   "patience", "voxels", "hidden", "blocks", "dropout", "precision", "targets"),
+}
+MAIN = ("features", "clip", "captions", "encoder", "epochs", "batch", "lr", "method", "trunk", "stage", "lam")
 
-RIDGE: tuple[Option, ...] = (
-    Option("method", "Choose alpha by", "choice", "gcv", "How the ridge penalty of every vertex is chosen, on training "
-           "images only.", (("gcv", "Generalised cross-validation"), ("kfold", "K-fold cross-validation"))),
-    Option("folds", "Folds", "int", 5, "Parts of the training images for K-fold; an image is never in two parts.",
-           low=2, high=20),
-    Option("components", "Principal components", "int", 1000, "Features are reduced to this many components, fitted on "
-           "training images. 0 keeps all.", low=0, high=20_000),
-    Option("bootstraps", "Bootstrap draws", "int", 200, "Draws of images behind the intervals of the ROI bars.",
-           low=0, high=10_000),
-    Option("permutations", "Permutations", "int", 50, "Shuffles of images behind the chance baseline.", low=0,
-           high=10_000),
-    Option("seed", "Seed", "int", 0, "Decides the split and the folds; written into the model's card.", low=0,
-           high=2**31 - 1),
-)
-SYSTEMS: dict[str, tuple[str, tuple[Option, ...]]] = {"ridge": ("Ridge regression", RIDGE)}
+
+@dataclass(frozen=True, eq=False)
+class SystemForm:
+    """What the form of one system holds."""
+
+    name: str
+    title: str
+    about: str
+    presets: Mapping[str, Mapping[str, Any]]
+    preset_notes: Mapping[str, str]
+    options: tuple[Option, ...]
+
+    @staticmethod
+    def from_job(result: Mapping[str, Any]) -> SystemForm:
+        """Read the dict of ``training.jobs:describe``."""
+        name = str(result["name"])
+        presets = {str(k): dict(v) for k, v in dict(result.get("presets") or {}).items()} or {"default": {}}
+        touched = {key for values in presets.values() for key in values}
+        options = tuple(_option(row, name, touched) for row in result.get("options", ())
+                        if row["name"] not in UNREAD.get(name, ()) and not _of_another(row, name))
+        return SystemForm(name, str(result.get("title", name)), ABOUT.get(name) or str(result.get("about", "")),
+                          presets, dict(result.get("preset_notes") or {}), options)
+
+    def option(self, name: str) -> Option | None:
+        """Return an option by name."""
+        return next((o for o in self.options if o.name == name), None)
+
+    def first_preset(self) -> str:
+        """Return the preset that a new form begins with: one that trains here."""
+        return next((p for p in ("demo", "live", "tiny") if p in self.presets), next(iter(self.presets)))
+
+    def values(self, preset: str) -> dict[str, Any]:
+        """Return every option as a preset sets it."""
+        own = self.presets.get(preset, {})
+        return {o.name: own.get(o.name, o.default) for o in self.options}
+
+    def changes(self, preset: str, values: Mapping[str, Any]) -> list[str]:
+        """Return the titles of the options that differ from a preset."""
+        base = self.values(preset)
+        return [o.title for o in self.options if o.name in values and values[o.name] != base[o.name]]
+
+    def preset_words(self, preset: str) -> str:
+        """Return what a preset does, in a sentence or as the settings it changes."""
+        if self.preset_notes.get(preset):
+            return str(self.preset_notes[preset])
+        own = self.presets.get(preset, {})
+        titles = {o.name: o.title for o in self.options}
+        told = [f"{titles.get(k, k)} {_short(v)}" for k, v in own.items()]
+        return "Sets " + ", ".join(told) + "." if told else "The settings as the system has them."
+
+    def problems(self, values: Mapping[str, Any]) -> dict[str, str]:
+        """Return option -> what is wrong; {} when the form can be sent."""
+        found = {o.name: o.problem(values.get(o.name, o.default)) for o in self.options}
+        return {name: words for name, words in found.items() if words}
 
 
-def defaults(system: str) -> dict[str, Any]:
-    """Return the default options of a system."""
-    return {o.name: o.default for o in SYSTEMS[system][1]}
+def _short(value: Any) -> str:
+    if isinstance(value, str):
+        head, _, tail = value.partition("[")
+        return head.split(":")[-1] + (f" [{tail}" if tail else "")
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def problems(system: str, options: Mapping[str, Any]) -> dict[str, str]:
-    """Return option -> what is wrong; {} when the form can be sent."""
-    found = {o.name: o.problem(options.get(o.name, o.default)) for o in SYSTEMS[system][1]}
-    return {name: words for name, words in found.items() if words}
+def _of_another(row: Mapping[str, Any], name: str) -> bool:
+    """Tell whether the hint begins with another system's name: ``mindeye: the most reliable ones``."""
+    head = str(row.get("hint", "")).partition(":")[0].strip()
+    return head != name and (head in SYSTEMS or head in ("mindeye", "mindeye2", "tgbd"))
+
+
+def _option(row: Mapping[str, Any], system: str, touched: set[str]) -> Option:
+    name, default = str(row["name"]), row.get("default")
+    title, hint, bounds = WORDS.get(name, ("", "", None))
+    own = re.sub(rf"^{re.escape(system)}:\s*", "", str(row.get("hint") or ""))
+    found = [tuple(c) if isinstance(c, (tuple, list)) else (c, str(c)) for c in row.get("choices") or ()]
+    choices: tuple[tuple[Any, str], ...] = tuple((c, w) for c, w in found)
+    known = CHOICES.get(name, ())
+    if known and (not choices or {c for c, _ in choices} <= {c for c, _ in known}):
+        choices = tuple((c, w) for c, w in known if not choices or c in {v for v, _ in choices})
+    if choices and default not in {c for c, _ in choices}:
+        choices = ()
+    kind = "features" if name == "features" else "choice" if choices else \
+        {"int": "int", "float": "float", "bool": "bool"}.get(str(row.get("kind")), "text")
+    low, high = row.get("low"), row.get("high")
+    main = name == "features" or (name in MAIN and (name in touched or name == "epochs"))
+    bounds = bounds if bounds is not None else (-1e9, 1e9)
+    return Option(name, str(row.get("title") or title or name.replace("_", " ").capitalize()), kind, default,
+                  hint or own[:1].upper() + own[1:], choices, bounds[0] if low is None else float(low),
+                  bounds[1] if high is None else float(high), main)
 
 
 def feature_problem(name: str) -> str:
     """Return what is wrong with a feature space's name, "" when nothing is."""
-    if re.fullmatch(r"[a-z0-9][\w.-]*|(timm|open_clip):\S+", name):
+    if re.fullmatch(r"[a-z0-9][\w.-]*(\[[^\[\]]*\])?|(timm|open_clip):\S+", name):
         return ""
     return "must be a known name, timm:MODEL or open_clip:MODEL:PRETRAINED"
 
@@ -101,7 +239,7 @@ def runs_dir() -> Path:
 
 def new_run_path(dataset: str, system: str, features: str, folder: Path | None = None) -> Path:
     """Return a free folder name that tells what was trained."""
-    words = "-".join([dataset, system, features.split(":")[-1].split(".")[0]])
+    words = "-".join([dataset, system, *([features.split(":")[-1].split(".")[0]] if features else [])])
     stem = re.sub(r"-{2,}", "-", re.sub(r"[^\w.-]+", "-", words)).strip("-.")[:80] or "run"
     folder = folder or runs_dir()
     path, number = folder / stem, 2
@@ -110,7 +248,10 @@ def new_run_path(dataset: str, system: str, features: str, folder: Path | None =
     return path
 
 
-@dataclass(frozen=True)
+# -- runs ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
 class RunEntry:
     """One run folder in the list of runs."""
 
@@ -120,17 +261,137 @@ class RunEntry:
     dataset: str
     finished: bool
     when: float
+    usable: bool = True
+    phantom: bool = False
+    progress: str = ""
+    subjects: tuple[str, ...] = ()
+    metrics: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    seconds: float | None = None
+
+    @staticmethod
+    def from_job(row: Mapping[str, Any]) -> RunEntry:
+        """Read one row of ``training.jobs:list_runs``."""
+        return RunEntry(str(row["path"]), str(row["name"]), str(row["system"]), str(row.get("dataset", "")),
+                        bool(row.get("finished")), float(row.get("when", 0.0)), bool(row.get("usable", True)),
+                        bool(row.get("phantom")), str(row.get("progress", "")),
+                        tuple(map(str, row.get("subjects") or ())), dict(row.get("metrics") or {}),
+                        dict(row.get("config") or {}), (row.get("cost") or {}).get("seconds"))
+
+    @property
+    def title(self) -> str:
+        """Words of its system."""
+        return SYSTEMS[self.system].title if self.system in SYSTEMS else self.system
+
+    def figures(self) -> dict[str, float]:
+        """Return the mean over subjects of every figure that is a number."""
+        out: dict[str, list[float]] = {}
+        for row in self.metrics.values():
+            for key, value in (row or {}).items():
+                if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+                    out.setdefault(key, []).append(float(value))
+        return {k: sum(v) / len(v) for k, v in out.items()}
 
 
-def list_runs(folder: Path | None = None) -> list[RunEntry]:
-    """Return the runs in the user's folder, newest first; folders that are no runs are left out."""
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """One line of a plot: which part of which run, which column."""
+
+    part: str
+    column: str
+    axis: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    best: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Curves:
+    """The curves of one run."""
+
+    run: str
+    system: str
+    lines: tuple[Curve, ...]
+    table: tuple[Mapping[str, Any], ...]
+
+    @staticmethod
+    def from_job(result: Mapping[str, Any]) -> Curves:
+        """Read the dict of ``training.jobs:curves``."""
+        lines = [Curve(str(part["name"]), str(column), str(part["axis"]), tuple(part["x"]), tuple(values),
+                       part.get("best"))
+                 for part in result.get("parts", ()) for column, values in part["columns"].items()]
+        return Curves(str(result["run"]), str(result["system"]), tuple(lines), tuple(result.get("table", ())))
+
+    def columns(self, losses: bool) -> list[str]:
+        """Return the columns that are losses, or scores; the telling ones first."""
+        names = list(dict.fromkeys(c.column for c in self.lines))
+        found = [n for n in names if is_loss(n)] if losses else \
+            [n for n in names if not is_loss(n) and n not in ASIDE]
+        return sorted(found, key=lambda n: (not n.startswith("val") if not losses else n != "loss", names.index(n)))
+
+
+#: Columns of a history that are neither a loss nor a score.
+ASIDE = ("lr", "seconds", "time", "generation", "images", "step", "epoch", "queue", "grad_norm")
+
+
+def is_loss(column: str) -> bool:
+    """Tell whether a column of a history is a loss: lower is better."""
+    return "loss" in column or column in ("mse", "nll", "perplexity", "val_mse", "val_nll")
+
+
+def table_of(runs: Sequence[RunEntry], most: int = 14) -> tuple[list[str], list[list[str]]]:
+    """Return (columns, rows of words) of figures side by side, one row per run; figures that several have come first.
+    """
+    figures = [r.figures() for r in runs]
+    counts: dict[str, int] = {}
+    for row in figures:
+        for key in row:
+            counts[key] = counts.get(key, 0) + 1
+    order = list(counts)
+    keys = sorted(counts, key=lambda k: (-counts[k], order.index(k)))[:most]
+    rows = [[r.name, r.title, f"{len(r.subjects)}", *("–" if k not in f else f"{f[k]:.4g}" for k in keys)]
+            for r, f in zip(runs, figures, strict=True)]
+    return ["run", "system", "subjects", *keys], rows
+
+
+def settings_that_differ(runs: Sequence[RunEntry]) -> list[tuple[str, list[str]]]:
+    """Return (setting, its value in every run) where runs differ; settings that one lacks read "–"."""
+    keys = list(dict.fromkeys(k for r in runs for k in r.config))
     out = []
-    for path in (folder or runs_dir()).iterdir():
-        try:
-            story = read_json(path / "run.json", limit=1 << 20)
-            if isinstance(story, dict):
-                out.append(RunEntry(str(path), path.name, str(story.get("system", "?")), str(story.get("dataset", "")),
-                                    (path / "card.json").is_file(), path.stat().st_mtime))
-        except (BrainViewError, OSError):
-            continue
-    return sorted(out, key=lambda r: -r.when)
+    for key in keys:
+        values = ["–" if key not in r.config else str(r.config[key]) for r in runs]
+        if len(set(values)) > 1:
+            out.append((key, values))
+    return out
+
+
+@dataclass
+class TrainingState:
+    """What the training page has chosen and shows."""
+
+    events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
+
+    system: str = "ridge"
+    form: SystemForm | None = None
+    preset: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+    estimate: dict[str, Any] = field(default_factory=dict)
+    runs: tuple[RunEntry, ...] = ()
+    watched: str = ""  # run whose curves are shown
+    curves: Curves | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """Return what a project file keeps."""
+        return {"system": self.system, "preset": self.preset, "values": dict(self.values), "watched": self.watched}
+
+    def apply(self, stored: Mapping[str, Any]) -> None:
+        """Take a stored choice back; unknown systems are left out."""
+        if stored.get("system") in SYSTEMS:
+            self.system = str(stored["system"])
+            self.preset = str(stored.get("preset", ""))
+            self.values = dict(stored.get("values") or {})
+        self.watched = str(stored.get("watched", ""))
+
+    def entry(self, path: str) -> RunEntry | None:
+        """Return a run of the list."""
+        return next((r for r in self.runs if r.path == path), None)

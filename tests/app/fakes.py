@@ -15,6 +15,7 @@ from brainview.maps.jobs import to_volume
 from brainview.maps.meshes import load_mesh
 from brainview.maps.rois import RoiClass
 from brainview.maps.space import surface_space
+from tests.app import fake_training
 
 SPACE = surface_space("fsaverage5")
 SUBJECTS = ("subj01", "subj02", "subj03", "subj04")
@@ -104,6 +105,7 @@ class FakeEngine:
             "brainview.training.jobs:present": lambda run: present(run),
             "brainview.encoding.jobs:predict_stimulus": lambda run, subject, stimulus: predict(subject, stimulus),
             "brainview.phantom.jobs:ensure_default": lambda stage: "/phantom",
+            **fake_training.ANSWERS,
         }
 
     def submit(self, function: str, *, title: str, lane: str = "batch",

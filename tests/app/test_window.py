@@ -387,5 +387,8 @@ def test_small_screen_shows_everything_without_overlap(trained):
     assert trained.window.pages.width() >= 600
     body = trained.window.encoding.widget(1)
     assert body.widget().width() <= body.viewport().width()
-    left = trained.window.subjects.widget(1)
-    assert left.widget().width() <= left.viewport().width()
+    for name in ("data", "training"):
+        trained.window.subjects.show_page(name)
+        trained.settle()
+        left = trained.window.subjects.page(name)
+        assert left.widget().width() <= left.viewport().width()

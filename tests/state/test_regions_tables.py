@@ -69,9 +69,6 @@ def test_ranking_leaves_undefined_scores_out():
 
 
 def test_form_tells_what_is_wrong(tmp_path):
-    good = training.defaults("ridge")
-    assert training.problems("ridge", good) == {}
-    assert set(training.problems("ridge", {**good, "folds": 1, "method": "magic"})) == {"folds", "method"}
     assert training.feature_problem("gabor") == "" and training.feature_problem("timm:a/b") == ""
     assert training.feature_problem("rm -rf /") != ""
     first = training.new_run_path("my data/§", "ridge", "timm:x.y", tmp_path)

@@ -12,12 +12,16 @@ from PySide6.QtWidgets import (
     QGridLayout,
     QListWidget,
     QListWidgetItem,
+    QScrollArea,
     QSizePolicy,
     QStackedWidget,
+    QTabWidget,
     QVBoxLayout,
     QWidget,
 )
 
+from brainview.app.panels.training.live import LiveRun
+from brainview.app.panels.training.runs import RunsSection
 from brainview.app.panels.training_form import TrainingForm
 from brainview.app.theme import GRID
 from brainview.app.widgets.basics import (
@@ -33,7 +37,6 @@ from brainview.app.widgets.basics import (
 )
 from brainview.core.names import plain, shown
 from brainview.state.app import DatasetInfo, SubjectInfo
-from brainview.state.training import RunEntry
 
 
 class DatasetCard(QFrame):
@@ -154,32 +157,8 @@ def fit_rows(view: QListWidget, count: int, most: int) -> None:
     view.setFixedHeight(min(most, max(1, count)) * max(20, height) + 8)
 
 
-class RunList(QListWidget):
-    """Finished and interrupted runs of the user; `opened(path)` on double click or Enter."""
-
-    opened = Signal(str)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setAccessibleName("Trained models")
-        self.setToolTip("Double click or Enter opens a model in the Encoding panel.")
-        self.itemActivated.connect(lambda item: self.opened.emit(str(item.data(Qt.ItemDataRole.UserRole))))
-
-    def show_runs(self, runs: Sequence[RunEntry], current: str = "") -> None:
-        """Fill the list, newest first."""
-        self.clear()
-        for run in runs:
-            item = QListWidgetItem(shown(run.name) + ("" if run.finished else "  (unfinished)"))
-            item.setData(Qt.ItemDataRole.UserRole, run.path)
-            item.setToolTip(plain(f"{run.system} · {run.path}"))
-            self.addItem(item)
-            if run.path == current:
-                self.setCurrentItem(item)
-        fit_rows(self, len(runs), most=6)
-
-
 class SubjectsPanel(QStackedWidget):
-    """The whole dock."""
+    """The whole dock: an empty state, or two pages, the data and the training."""
 
     open_wanted = Signal()
     phantom_wanted = Signal()
@@ -191,10 +170,10 @@ class SubjectsPanel(QStackedWidget):
     def __init__(self) -> None:
         super().__init__()
         self.card, self.subjects, self.facts = DatasetCard(), SubjectList(), SubjectFacts()
-        self.form, self.runs = TrainingForm(), RunList()
-        self.no_runs = label("None yet. What you train is kept here.", "caption", wrap=True)
+        self.form, self.live, self.runs = TrainingForm(), LiveRun(), RunsSection()
         self.subjects.chosen.connect(self.subject_chosen)
-        self.runs.opened.connect(self.run_chosen)
+        for part in (self.runs, self.live):
+            part.opened.connect(self.run_chosen)
         self.ceiling = button("Show noise ceiling", self.ceiling_wanted.emit, role="link",
                               tip="Draw the part of this subject's response variance that any model could explain")
         empty = EmptyState("brain", "No data set open",
@@ -204,14 +183,38 @@ class SubjectsPanel(QStackedWidget):
                             button("Use the built-in phantom", self.phantom_wanted.emit)])
         open_ = tool("open", "Open data set", self.open_wanted.emit, tip="Open another data set")
         add = tool("open", "Open run", self.run_wanted.emit, tip="Open a run from another folder")
-        body = column(
+        data = column(
             Section("Data set", self.card, extra=open_),
             Section("Subjects", column(self.subjects, self.facts, self.ceiling, margin=0)),
-            Section("Train a model", self.form),
-            Section("Trained models", column(self.no_runs, self.runs, margin=0), extra=add),
+            button("Train a model…", lambda: self.show_page("training"), glyph="train",
+                   tip="Presets, what it needs, live curves, earlier runs"),
             margin=12, spacing=GRID, stretch=True)
+        self.live_section = Section("Training", self.live)
+        self.live_section.hide()
+        training = column(
+            self.live_section,
+            Section("Train a model", self.form),
+            Section("Trained models", self.runs, extra=add),
+            margin=12, spacing=GRID, stretch=True)
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        self.tabs.setAccessibleName("Data and training")
+        self._pages = {"data": scrolled(data), "training": scrolled(training)}
+        for (name, page), words in zip(self._pages.items(), ("Data", "Training"), strict=True):
+            self.tabs.addTab(page, words)
+            page.setAccessibleName(f"{words} page")
+            page.setObjectName(f"page-{name}")
         self.addWidget(empty)
-        self.addWidget(scrolled(body))
+        self.addWidget(self.tabs)
+
+    def page(self, name: str) -> QScrollArea:
+        """Return the ``data`` or the ``training`` page."""
+        return self._pages[name]
+
+    def show_page(self, name: str) -> None:
+        """Bring the ``data`` or the ``training`` page to the front, seen from its top."""
+        self.tabs.setCurrentWidget(self._pages[name])
+        self._pages[name].verticalScrollBar().setValue(0)
 
     def show_dataset(self, info: DatasetInfo | None) -> None:
         """Show another data set, or the empty state."""
@@ -227,9 +230,3 @@ class SubjectsPanel(QStackedWidget):
         self.ceiling.setVisible(info is not None and info.ceiling is not None)
         if info is not None:
             self.subjects.mark(info.id)
-
-    def show_runs(self, runs: Sequence[RunEntry], current: str) -> None:
-        """Show the list of runs."""
-        self.no_runs.setVisible(not runs)
-        self.runs.setVisible(bool(runs))
-        self.runs.show_runs(runs, current)

@@ -1,0 +1,90 @@
+"""What a training will need before it starts: time from runs of the same system here, memory and disk from sizes.
+
+A system that knows better holds ``estimate(path, *, subjects, options, context) -> dict`` of the same keys in its
+module; it is asked first.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from brainview.core.errors import BrainViewError
+from brainview.core.jobs import QUIET, JobContext
+from brainview.core.systems import load, system
+from brainview.training.history import list_runs, size_on_disk
+from brainview.training.options import checked
+
+#: A worker with torch and nothing else in it, in bytes.
+BASE_MEMORY = 700 << 20
+
+
+def estimate(name: str, path: str, *, subjects: list[str] | None, options: dict[str, Any], runs: str | None,
+             context: JobContext = QUIET) -> dict[str, Any]:
+    """Return what a training will need.
+
+    Parameters
+    ----------
+    name, path : str
+        System and data set.
+    runs : str, optional
+        Folder whose earlier runs are the measure of time.
+
+    Returns
+    -------
+    dict
+        ``seconds, memory, disk`` (bytes; None = not known), ``free`` (bytes on that disk), ``basis`` (a sentence on
+        where the figures come from), ``notes`` (lines), ``problem`` ("" or what the system says against the options).
+    """
+    settings, problem = checked(name, options)
+    out: dict[str, Any] = {"seconds": None, "memory": None, "disk": None, "basis": "", "notes": [], "problem": problem,
+                           "free": _free(runs)}
+    if problem:
+        return out
+    own = getattr(load(system(name).module), "estimate", None)
+    try:
+        found = own(path, subjects=subjects, options=dict(options), context=context) if own else \
+            _generic(name, path, subjects, settings, runs, context)
+    except BrainViewError as err:
+        return out | {"problem": str(err)}
+    return out | {k: v for k, v in found.items() if v is not None}
+
+
+def _free(runs: str | None) -> int | None:
+    place = Path(runs) if runs else Path.home()
+    return shutil.disk_usage(place).free if place.exists() else None
+
+
+def _generic(name: str, path: str, subjects: list[str] | None, settings: dict[str, Any], runs: str | None,
+             context: JobContext) -> dict[str, Any]:
+    dataset = load("brainview.datasets.registry:open_dataset")(path)
+    names = list(subjects or dataset.subjects)
+    largest = 0
+    for subject in names:
+        context.check()
+        person = dataset.subject(subject)
+        largest = max(largest, 4 * len(person.trials) * person.space.size)
+    earlier = [r for r in (list_runs(runs) if runs else []) if r["system"] == name and r["finished"]
+               and r["cost"].get("seconds")]
+    passes = int(settings.get("epochs", 1) or 1)
+    return {"memory": BASE_MEMORY + largest, **_from_earlier(earlier, len(names), passes)}
+
+
+def _from_earlier(earlier: list[dict[str, Any]], subjects: int, passes: int) -> dict[str, Any]:
+    """Return time and disk per subject and epoch of earlier runs, times those of this one."""
+    if not earlier:
+        return {"basis": "Nothing of this kind was trained here yet, so the time is not known before it starts; the "
+                         "job says it after the first minute. Memory: one subject's responses and the program."}
+    rates = [r["cost"]["seconds"] / max(1, len(r["subjects"]) * int(r["config"].get("epochs", 1) or 1))
+             for r in earlier]
+    sizes = [size_on_disk(Path(r["path"])) / max(1, len(r["subjects"])) for r in earlier[:3]]
+    peaks = [int(r["cost"].get("peak_memory", 0)) for r in earlier]
+    out: dict[str, Any] = {
+        "seconds": median(rates) * subjects * passes, "disk": int(median(sizes) * subjects),
+        "basis": f"From {len(earlier)} earlier run{'s' if len(earlier) != 1 else ''} of this system on this computer, "
+                 "per subject and epoch; another size of model changes it."}
+    if max(peaks):
+        out["memory"] = max(peaks)
+    return out
