@@ -58,9 +58,13 @@ def _part(name: str, place: Path, axis: str, rows: list[dict[str, Any]]) -> dict
     kept = rows[::-1][::stride][::-1]  # the last point always stays
     names = [k for k in (rows[0] if rows else {}) if k != axis
              and any(isinstance(r.get(k), (int, float)) for r in kept)]
-    columns = {k: [float(r[k]) if isinstance(r.get(k), (int, float)) else math.nan for r in kept] for k in names}
+    columns = {k: [_number(r.get(k)) for r in kept] for k in names}
     return {"name": name, "axis": axis, "x": [float(r[axis]) for r in kept], "columns": columns,
             "best": _best(place, axis, rows)}
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float)) else math.nan
 
 
 def _best(place: Path, axis: str, rows: list[dict[str, Any]]) -> float | None:

@@ -175,6 +175,12 @@ class CompareWindow(QDialog):
         self.score.retheme()
 
 
+def _inset(widget: QWidget) -> QWidget:
+    """Return a row with the margins of a window."""
+    widget.setContentsMargins(2 * GRID, 0, 2 * GRID, 0)
+    return widget
+
+
 class CardWindow(QDialog):
     """Everything that is written about one run."""
 
@@ -210,14 +216,10 @@ class CardWindow(QDialog):
         grid.setRowStretch(at, 1)
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 2 * GRID, 0, 2 * GRID)
-        head_row = row(ElidedLabel(str(card["name"]), "heading"), random, badge, stretch=0)
-        head_row.layout().setContentsMargins(2 * GRID, 0, 2 * GRID, 0)
-        box.addWidget(head_row)
+        box.addWidget(_inset(row(ElidedLabel(str(card["name"]), "heading"), random, badge, stretch=0)))
         box.addWidget(scrolled(body), 1)
-        foot = row(QWidget(), button("Copy", self.copy, tip="Copy the card as text"),
-                   button("Close", self.close, role="primary"), stretch=0)
-        foot.layout().setContentsMargins(2 * GRID, 0, 2 * GRID, 0)
-        box.addWidget(foot)
+        box.addWidget(_inset(row(QWidget(), button("Copy", self.copy, tip="Copy the card as text"),
+                                 button("Close", self.close, role="primary"), stretch=0)))
         self.resize(560, 680)
 
     def text(self) -> str:

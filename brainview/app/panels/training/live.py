@@ -168,8 +168,8 @@ class LiveRun(QFrame):
             self.table.show_rows(rows)
         for widget in (self.loss_head, self.loss):
             widget.setVisible(bool(losses) or not rows)
-        for widget in (self._score_row, self.score):
-            widget.setVisible(bool(scores))
+        self._score_row.setVisible(bool(scores))
+        self.score.setVisible(bool(scores))
         self.loss_head.setText(f"Loss by {shown(axis)}" if losses else "Loss")
         self.loss.show_lines(losses, axis, "The curve begins with the first checkpoint.")
         self.score.show_lines(scores, axis)
