@@ -59,7 +59,7 @@ def _part(name: str, place: Path, axis: str, rows: list[dict[str, Any]]) -> dict
     names = [k for k in (rows[0] if rows else {}) if k != axis
              and any(isinstance(r.get(k), (int, float)) for r in kept)]
     columns = {k: [_number(r.get(k)) for r in kept] for k in names}
-    return {"name": name, "axis": axis, "x": [float(r[axis]) for r in kept], "columns": columns,
+    return {"name": name, "axis": axis, "x": [_number(r[axis]) for r in kept], "columns": columns,
             "best": _best(place, axis, rows)}
 
 
@@ -73,9 +73,8 @@ def _best(place: Path, axis: str, rows: list[dict[str, Any]]) -> float | None:
         card = RunFolder.open(place).card("best")
     except BrainViewError:
         return None
-    value = card.get(axis)
-    known = isinstance(value, (int, float)) and any(r[axis] == value for r in rows)
-    return float(value) if known else None
+    value = _number(card.get(axis))
+    return value if any(r[axis] == value for r in rows) else None
 
 
 def standing(path: Path) -> dict[str, Any]:

@@ -224,8 +224,8 @@ class PointCloud(QWidget):
         self._dots: Any = None
         self._rings: Any = None
         self._proxy: Any = None
-        box = QVBoxLayout(self)
-        box.setContentsMargins(0, 0, 0, 0)
+        self._box = QVBoxLayout(self)
+        self._box.setContentsMargins(0, 0, 0, 0)
 
     def show_points(self, xy: np.ndarray, groups: np.ndarray) -> None:
         """Show (n, 2) points; equal `groups` (n,) ints share colour and sign."""
@@ -259,7 +259,7 @@ class PointCloud(QWidget):
         self._plot.setToolTip("Wheel zooms, drag moves, click chooses")
         self._proxy = pg.SignalProxy(self._plot.scene().sigMouseMoved, rateLimit=30, slot=self._moved)
         self._plot.scene().sigMouseClicked.connect(self._clicked)
-        self.layout().addWidget(self._plot)
+        self._box.addWidget(self._plot)
 
     def _draw(self) -> None:
         pg = library()
