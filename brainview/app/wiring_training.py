@@ -12,32 +12,28 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QTimer
-
 from brainview.app.controller import Controller
 from brainview.app.panels.training.compare import CardWindow, CompareWindow
 from brainview.app.wiring_strip import Once
+from brainview.app.wiring_training_form import PATIENCE, FormWiring
 from brainview.core.errors import BrainViewError
 from brainview.state.session import TRAIN
 from brainview.state.training import (
     CURVES,
-    DESCRIBE,
     DISCARD,
-    ESTIMATE,
     LIST_RUNS,
     RESTORE,
     RESUME,
     RUN_CARD,
     Curves,
     RunEntry,
-    SystemForm,
     TrainingState,
     runs_dir,
 )
 
 log = logging.getLogger("brainview")
-#: Milliseconds between two looks at a run that trains; between an edit of the form and a new estimate.
-LOOK, PATIENCE = 2000, 350
+#: Milliseconds between two looks at a run that trains.
+LOOK = 2000
 
 
 def arguments_of(job: Any) -> dict[str, Any]:
@@ -52,14 +48,14 @@ def function_of(job: Any) -> str:
     return str(spec.function if spec is not None else job.function)
 
 
-class TrainingWiring:
+class TrainingWiring(FormWiring):
     """Connects the training page of one window."""
 
     def __init__(self, controller: Controller) -> None:
         self.c, self.app, self.panel = controller, controller.app, controller.window.subjects
         self.state = TrainingState()
         self.jobs: dict[str, Any] = {}
-        self._forms: dict[str, SystemForm] = {}
+        self._forms = {}
         self._windows: list[Any] = []
         self._reading = False
         controller.session.parts["training"] = self.state
@@ -72,13 +68,6 @@ class TrainingWiring:
         self._looks = self._timer(LOOK, self._look)
         self._listen_state()
         self._listen_widgets()
-
-    def _timer(self, interval: int, do: Any, *, single: bool = False) -> QTimer:
-        timer = QTimer(self.c.window)
-        timer.setSingleShot(single)
-        timer.setInterval(interval)
-        timer.timeout.connect(do)
-        return timer
 
     def _listen_state(self) -> None:
         on = self.state.events
@@ -111,74 +100,6 @@ class TrainingWiring:
         runs.watched.connect(lambda path: setattr(self.state, "watched", path))
         runs.compared.connect(lambda paths: c.start(self._compare(paths)))
         runs.discarded.connect(lambda path: c.start(self._discard(path)))
-
-    # -- the form ------------------------------------------------------------------------------------------------
-
-    def _on_dataset(self, new: Any, old: Any) -> None:
-        self.refresh_runs()
-        if new is not None:
-            self._on_system()
-            self._estimate_soon()
-
-    def _on_system(self, *_: Any) -> None:
-        known = self._forms.get(self.state.system)
-        if known is not None:
-            self.state.form = known
-        else:
-            self.state.form = None
-            self.c.start(self._describe(self.state.system))
-
-    async def _describe(self, name: str) -> None:
-        form = SystemForm.from_job(await self.c.session.ask(DESCRIBE, f"Read the settings of {name}", system_name=name))
-        self._forms[name] = form
-        if self.state.system != name:
-            return
-        with self.c.undo.paused():
-            if self.state.preset not in form.presets:
-                self.state.preset = form.first_preset()
-                self.state.values = {}
-            self.state.values = {**form.values(self.state.preset),
-                                 **{k: v for k, v in self.state.values.items() if form.option(k)}}
-            self.state.form = form
-
-    def _choose_system(self, name: str) -> None:
-        with self.c.undo.together("Choose model to train"):
-            self.state.preset, self.state.values = "", {}
-            known = self._forms.get(name)
-            if known is not None:
-                self.state.preset = known.first_preset()
-                self.state.values = known.values(self.state.preset)
-            self.state.system = name
-
-    def _choose_preset(self, name: str) -> None:
-        form = self.state.form
-        if form is not None:
-            with self.c.undo.together("Choose preset"):
-                self.state.preset, self.state.values = name, form.values(name)
-
-    def _show_form(self) -> None:
-        state = self.state
-        self.panel.form.show_form(state.form, state.system, state.preset, state.values)
-
-    def _estimate_soon(self, *_: Any) -> None:
-        self.state.estimate = {}
-        if self.app.dataset is not None and self.state.form is not None:
-            self._later.start()
-
-    async def _estimate(self) -> None:
-        state, dataset = self.state, self.app.dataset
-        if dataset is None or state.form is None or state.form.problems(state.values):
-            return
-        asked = dict(state.values)
-        try:
-            found = await self._quietly(ESTIMATE, "Work out what a training needs", system_name=state.system,
-                                        path=dataset.path, subjects=self.panel.form.chosen_subjects() or None,
-                                        options=asked, runs=str(runs_dir()))
-        except BrainViewError as err:
-            log.info("no estimate: %s", err)
-            found = {"basis": str(err)}
-        if asked == state.values:
-            state.estimate = found
 
     # -- the run under way ---------------------------------------------------------------------------------------
 
@@ -232,16 +153,6 @@ class TrainingWiring:
             log.info("no curves: %s", err)
         finally:
             self._reading = False
-
-    async def _quietly(self, function: str, title: str, **arguments: Any) -> Any:
-        """Ask, and take the job out of the engine's list again: it comes every few seconds."""
-        engine = self.c.engine
-        job = engine.submit(function, title=title, lane="live", arguments=arguments)
-        try:
-            return await job.result()
-        finally:
-            if job in engine.jobs:
-                engine.jobs.remove(job)
 
     def _pause(self) -> None:
         job = self.jobs.get(self.state.watched)
