@@ -214,9 +214,10 @@ def test_volumes_are_slices_or_asked_to_be_put_on_the_surface(viewer, qtbot):
     assert colored(pixels(viewer.stack)) > 50
     assert viewer.bar.volume.isVisible()
     slices = viewer._slices
-    _, ras = slices.place_at(QPointF(*next_place(slices)))
+    point = QPoint(*map(int, next_place(slices)))
+    _, ras = slices.place_at(QPointF(point))
     with qtbot.waitSignal(viewer.picked) as told:
-        QTest.mouseClick(slices, Qt.MouseButton.LeftButton, pos=QPoint(*map(int, next_place(slices))))
+        QTest.mouseClick(slices, Qt.MouseButton.LeftButton, pos=point)
     assert told.args[0].hemisphere == "volume"
     assert told.args[0].ras == pytest.approx(ras)
     settle(qtbot)
