@@ -121,7 +121,8 @@ def _view(c: Controller) -> list[Command]:
 def _window(c: Controller) -> list[Command]:
     menu = "&Window"
     docks = (("subjects", "Subjects and training"), ("encoding", "Encoding"), ("attribution", "Attribution"),
-             ("decoding", "Decoding"), ("stimuli", "Stimuli"), ("jobs", "Jobs"))
+             ("decoding", "Decoding"), ("stimuli", "Stimuli"), ("jobs", "Jobs"),
+             ("peaks", "Peaks and clusters"))
     out = [Command(f"window.{name}", words, partial(c.window.show_dock, name), f"Ctrl+{k}", menu, "docks")
            for k, (name, words) in enumerate(docks, start=1)]
     return [*out,

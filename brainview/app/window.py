@@ -30,6 +30,7 @@ from brainview.app.jobs_view import JobsView
 from brainview.app.panels.attribution import AttributionPanel
 from brainview.app.panels.decoding.panel import DecodingPanel
 from brainview.app.panels.encoding import EncodingPanel
+from brainview.app.panels.peaks import PeaksPanel
 from brainview.app.panels.subjects import SubjectsPanel
 from brainview.app.status import StatusBar
 from brainview.app.theme import GRID
@@ -127,7 +128,7 @@ class MainWindow(QMainWindow):
         self.viewer: Any = None
         self.subjects, self.encoding = SubjectsPanel(), EncodingPanel()
         self.attribution, self.decoding = AttributionPanel(), DecodingPanel()
-        self.strip, self.jobs = FilmStrip(), JobsView()
+        self.strip, self.jobs, self.peaks = FilmStrip(), JobsView(), PeaksPanel()
         self.docks: dict[str, QDockWidget] = {}
         self._make_docks()
         self.status = StatusBar(lambda: self.show_dock("jobs"))
@@ -147,9 +148,11 @@ class MainWindow(QMainWindow):
         self._dock("decoding", "Decoding", self.decoding, right, 312)
         self._dock("stimuli", "Stimuli", self.strip, bottom, 0)
         self._dock("jobs", "Jobs", self.jobs, bottom, 0)
+        self._dock("peaks", "Peaks", self.peaks, bottom, 0)
         self.tabifyDockWidget(self.docks["encoding"], self.docks["attribution"])
         self.tabifyDockWidget(self.docks["attribution"], self.docks["decoding"])
         self.tabifyDockWidget(self.docks["stimuli"], self.docks["jobs"])
+        self.tabifyDockWidget(self.docks["jobs"], self.docks["peaks"])
         self.docks["encoding"].raise_()
         self.docks["stimuli"].raise_()
         self.resizeDocks([self.docks["subjects"], self.docks["encoding"]], [296, 352], Qt.Orientation.Horizontal)

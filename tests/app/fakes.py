@@ -11,6 +11,7 @@ from psygnal import Signal
 
 from brainview.core.errors import BrainViewError, Cancelled, FormatError
 from brainview.maps.brainmap import BrainMap, Label
+from brainview.maps.clusters import clusters
 from brainview.maps.jobs import to_volume
 from brainview.maps.meshes import load_mesh
 from brainview.maps.rois import RoiClass
@@ -101,6 +102,7 @@ class FakeEngine:
             "brainview.maps.jobs:export_map": lambda map, path, format, space_name: path,
             "brainview.maps.jobs:to_surface": lambda map, mesh: map,
             "brainview.maps.jobs:to_volume": to_volume,
+            "brainview.maps.clusters:clusters": clusters,
             "brainview.training.jobs:train": lambda system_name, path, run, subjects, options: run,
             "brainview.training.jobs:present": lambda run: present(run),
             "brainview.encoding.jobs:predict_stimulus": lambda run, subject, stimulus: predict(subject, stimulus),

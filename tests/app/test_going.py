@@ -129,3 +129,26 @@ def test_slices_beside_the_cortex_follow_it_and_lead_it(brain):
     mirrored = viewer.beside.slices.picture()
     assert not np.array_equal(picture, mirrored) and brain.view.map is not None
     assert viewer.beside.slices.place_at(QPointF(-5, -5)) is None
+
+
+def test_clusters_are_listed_lead_to_their_peaks_and_leave_as_csv(brain, tmp_path):
+    panel = brain.window.peaks
+    brain.window.show_dock("peaks")
+    panel.make.click()
+    brain.settle()
+    assert "threshold above 0" in brain.window.notices.shown[-1].words and not panel.model.rows
+    brain.view.rule = brain.view.rule.having(threshold=0.3)
+    panel.make.click()
+    brain.settle()
+    assert panel.model.rows and f"{len(panel.model.rows)} clusters" in panel.note.whole()
+    assert "phantom" in panel.note.whole()
+    panel.table.selectRow(0)
+    best_row = panel.model.rows[0]
+    assert brain.view.picked.vertex == best_row["peak"]
+    assert brain.view.picked.value == pytest.approx(best_row["value"])
+    wiring = next(p for p in brain.shell.wiring.pages if hasattr(p, "list_clusters"))
+    wiring.write(str(tmp_path / "t.csv"))
+    lines = (tmp_path / "t.csv").read_text().splitlines()
+    assert len(lines) == 1 + len(panel.model.rows) and "MNI152" in lines[0]
+    brain.view.rule = brain.view.rule.having(threshold=0.2)
+    assert "list again" in panel.note.whole()
