@@ -50,6 +50,8 @@ SYSTEMS: dict[str, SystemEntry] = {entry.name: entry for entry in (
                 _ALIGNED, "decoding"),
     SystemEntry("ridge-clip", "Ridge to CLIP", "brainview.alignment.ridge_clip", "brainview.alignment.ridge_clip",
                 _ALIGNED, "decoding"),
+    SystemEntry("brainx", "Brain to tower tokens (VINDEX / UMBRAE)", "brainview.language.brain.workflow",
+                "brainview.language.brain.config", "brainview.language.brain.jobs:present", "decoding"),
 )}
 
 

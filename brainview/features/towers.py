@@ -3,6 +3,7 @@
 Names::
 
     tower:FOLDER or tower:OWNER/NAME     CLIP, SigLIP, DINOv2, or the tower inside a LLaVA checkpoint, by transformers
+    tower:phantom-llava                  the tower of the shipped captioner for drawn pictures
     tower:timm:MODEL                     a plain transformer of timm
     SE  SE:clip_336  SE:dino_224  SE:dino_336   one tower (UMBRAE, VINDEX; SE alone is clip_224)
     ME                                   clip_224 and dino_224 interleaved, CLIP at even places (MMVP)
@@ -29,6 +30,7 @@ from brainview.core.errors import BrainViewError, FormatError, MismatchError, Mi
 from brainview.core.files import read_json
 from brainview.core.jobs import QUIET, JobContext
 from brainview.core.names import shown
+from brainview.core.paths import resource
 from brainview.features.torch_space import RANDOM, TorchSpace, fill, load_state, unreachable
 from brainview.features.types import settings_key
 
@@ -37,6 +39,8 @@ NORMS = {"clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 
          "half": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
          "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))}
 _OF_TYPE = {"clip": "clip", "siglip": "half", "dinov2": "imagenet"}
+#: The captioner for drawn pictures that is shipped, by name.
+SHIPPED = "phantom-llava"
 _LLAVA = ("llava", "llava_next", "vipllava")
 
 
@@ -276,7 +280,7 @@ def transformers_tower(source: str, weights: str = "pretrained") -> tuple[Any, s
     MissingError
         Neither here nor reachable. FormatError: another kind of model, or tensors that do not fit.
     """
-    folder = Path(source).expanduser() if Path(source).expanduser().is_dir() else None
+    folder = _folder(source)
     settings = _config(source, folder)
     if settings.get("model_type") in _LLAVA:
         return _tower_of_llava(source, folder, settings, weights)
@@ -293,6 +297,16 @@ def transformers_tower(source: str, weights: str = "pretrained") -> tuple[Any, s
         if folder is None:
             raise unreachable(source, err) from err
         raise FormatError(f"is no sound model: {shown(err, limit=160)}", where=folder) from err
+
+
+def _folder(source: str) -> Path | None:
+    """Return the local folder that a name means: the shipped captioner, or an existing folder."""
+    if source == SHIPPED:
+        try:
+            return resource(f"models/{SHIPPED}")
+        except FileNotFoundError as err:
+            raise MissingError(str(err)) from err
+    return Path(source).expanduser() if Path(source).expanduser().is_dir() else None
 
 
 def _config(source: str, folder: Path | None) -> dict[str, Any]:
@@ -431,7 +445,7 @@ def _named(name: str, tower: str, **settings: Any) -> TowerSpace:
 
 def _kind_of(tower: str) -> str:
     try:
-        settings = _config(tower, Path(tower).expanduser() if Path(tower).expanduser().is_dir() else None)
+        settings = _config(tower, _folder(tower))
     except BrainViewError as err:
         raise MissingError(f"no tower is called {shown(tower)!r}",
                            remedy="Use " + ", ".join(TOWERS) + ", a folder or OWNER/NAME.") from err
