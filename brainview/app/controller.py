@@ -126,16 +126,17 @@ class Controller(Looks, Going):
                                                    dpi=settings["dpi"] or 150.0, **more))
 
         if self.reporter.guarded(write) is not None:
-            self._written(path)
+            self.written(path)
 
     async def export_map(self, path: str, settings: dict[str, Any]) -> None:
         """Write the numbers of what is drawn."""
         brain_map = self.shower.original or self.view.map
         if brain_map is None:
             return
-        self._written(await self.session.export_map(brain_map, path, settings["format"], settings["space"]))
+        self.written(await self.session.export_map(brain_map, path, settings["format"], settings["space"]))
 
-    def _written(self, path: str) -> None:
+    def written(self, path: str) -> None:
+        """Tell that a file was written."""
         self.folder = str(Path(path).parent)
         self.reporter.tell(f"Wrote {Path(path).name} to {Path(path).parent}", "done")
 

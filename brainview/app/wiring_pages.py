@@ -12,10 +12,12 @@ from collections.abc import Callable
 from typing import Any
 
 from brainview.app.wiring_peaks import PeaksWiring
+from brainview.app.wiring_retrieval import RetrievalWiring
 from brainview.app.wiring_training import TrainingWiring
 
 #: Called with the controller, in this order.
 PAGES: tuple[Callable[[Any], Any], ...] = (
     TrainingWiring,
     PeaksWiring,
+    RetrievalWiring,
 )

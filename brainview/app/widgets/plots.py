@@ -10,15 +10,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QPointF, Qt, Signal
-from PySide6.QtGui import QColor
+from PySide6.QtGui import QColor, QImage
 from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
 
 from brainview.app.theme import color, current
 from brainview.app.widgets.basics import label
+from brainview.core.errors import MissingError
+from brainview.core.files import atomic_path, to_json
 from brainview.core.names import shown
 
 #: Lines and points of things that are compared: apart in hue and in lightness, for colour-blind eyes too.
@@ -241,6 +244,10 @@ class PointCloud(QWidget):
             at = self._xy[self._marked]
             self._rings.setData(pos=at) if len(at) else self._rings.clear()
 
+    def picture(self, width: int = 1600) -> QImage:
+        """Return the points as a picture of a width in pixels."""
+        return image_of(self._plot, width)
+
     def retheme(self) -> None:
         """Draw again in the theme in force."""
         if self._plot is not None:
@@ -296,3 +303,21 @@ class PointCloud(QWidget):
         found = self.nearest(event.scenePos())
         if found >= 0:
             self.chosen.emit(found)
+
+
+def image_of(plot: Any, width: int = 1600) -> QImage:
+    """Return a plot of pyqtgraph drawn anew at a width in pixels, independent of the window's size."""
+    from pyqtgraph.exporters import ImageExporter
+
+    exporter = ImageExporter(plot.getPlotItem())
+    exporter.parameters()["width"] = int(width)
+    exporter.parameters()["background"] = color("sunken")
+    return exporter.export(toBytes=True)
+
+
+def save_picture(image: QImage, path: Path, story: dict[str, Any]) -> None:
+    """Write a picture with its story in a text field; raises MissingError when the format cannot be written."""
+    image.setText("brainview", to_json(story))
+    with atomic_path(path) as part:
+        if not image.save(str(part), path.suffix.lstrip(".").upper().encode() or b"PNG"):
+            raise MissingError("cannot be written as a picture", where=path, remedy="Use .png.")
