@@ -127,6 +127,8 @@ class RetrievalWiring:
     def _on_dataset(self, *_: Any) -> None:
         for part in (self.page.found, self.page.brains):
             part.ranked.set_thumbs(self.c.window.strip.model.thumbs)
+        if self.c.window.strip.model.thumbs is not None:
+            self.c.window.strip.model.thumbs.arrived.connect(self.refresh, check_nargs=False)
 
     def _on_app_subject(self, *_: Any) -> None:
         run, subject = self.app.run, self.app.subject
@@ -181,6 +183,7 @@ class RetrievalWiring:
             return
         if newest():
             self.state.ranking = Ranking.of_brain(self.state.subject, stimulus, found)
+            self._need([stimulus])
 
     async def _rank_brains(self) -> None:
         run, state = self.app.run, self.state
@@ -229,6 +232,9 @@ class RetrievalWiring:
         protocols = state.protocols()
         page.show_scores(state.shown_scores(), protocols, state.protocol)
         page.show_ranking(state.ranking, state.gallery, self._unranked)
+        thumbs = self.c.window.strip.model.thumbs
+        thumb = thumbs.get(state.ranking.stimulus) if thumbs is not None and state.ranking is not None else None
+        page.seen.show_array(None if thumb is None else thumb.image)
         page.show_brains(state.brains, state.asked, state.sentence, state.asked_kind)
 
     def _show_points(self) -> None:

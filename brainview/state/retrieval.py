@@ -72,7 +72,8 @@ class Ranking:
         if told.get("cut"):
             notes.append(f"Only the first {told.get('context')} tokens were read; the rest was cut.")
         if told.get("unknown_tokens"):
-            notes.append(f"{told['unknown_tokens']} words are unknown to this text model.")
+            count = int(told["unknown_tokens"])
+            notes.append(f"{count} word{'s are' if count != 1 else ' is'} unknown to this text model.")
         return Ranking(subject, stimulus, words, brains=hits(result["brains"]), gallery=int(result["gallery"]),
                        ranks={"brain": result.get("brain_rank")}, notes=tuple(notes))
 

@@ -16,7 +16,7 @@ from brainview.maps.jobs import to_volume
 from brainview.maps.meshes import load_mesh
 from brainview.maps.rois import RoiClass
 from brainview.maps.space import surface_space
-from tests.app import fake_training
+from tests.app import fake_retrieval, fake_training
 
 SPACE = surface_space("fsaverage5")
 SUBJECTS = ("subj01", "subj02", "subj03", "subj04")
@@ -104,10 +104,11 @@ class FakeEngine:
             "brainview.maps.jobs:to_volume": to_volume,
             "brainview.maps.clusters:clusters": clusters,
             "brainview.training.jobs:train": lambda system_name, path, run, subjects, options: run,
-            "brainview.training.jobs:present": lambda run: present(run),
+            "brainview.training.jobs:present": lambda run: (fake_retrieval.present_aligned if "clip" in run
+                                                            else present)(run),
             "brainview.encoding.jobs:predict_stimulus": lambda run, subject, stimulus: predict(subject, stimulus),
             "brainview.phantom.jobs:ensure_default": lambda stage: "/phantom",
-            **fake_training.ANSWERS,
+            **fake_training.ANSWERS, **fake_retrieval.ANSWERS,
         }
 
     def submit(self, function: str, *, title: str, lane: str = "batch",

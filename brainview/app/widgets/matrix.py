@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QPointF, Qt, Signal
-from PySide6.QtGui import QImage
+from PySide6.QtCore import QPointF, Qt, QTimer, Signal
+from PySide6.QtGui import QImage, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from brainview.app.theme import color
@@ -22,9 +22,7 @@ class MatrixView(QWidget):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.setAccessibleName(name)
-        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        policy.setHeightForWidth(True)
-        self.setSizePolicy(policy)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self._values = np.empty((0, 0), np.float32)
         self._plot: Any = None
         self._image: Any = None
@@ -33,11 +31,15 @@ class MatrixView(QWidget):
         self._box.setContentsMargins(0, 0, 0, 0)
         self.limits = (0.0, 1.0)
 
-    def heightForWidth(self, width: int) -> int:
-        return min(width, 460)
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Stay square, up to a size."""
+        super().resizeEvent(event)
+        self.setFixedHeight(max(200, min(self.width(), 460)))
+        QTimer.singleShot(0, self, self._fit)
 
-    def hasHeightForWidth(self) -> bool:
-        return True
+    def _fit(self) -> None:
+        if self._plot is not None:
+            self._plot.getPlotItem().getViewBox().autoRange(padding=0)
 
     def show_matrix(self, values: np.ndarray, table: np.ndarray) -> None:
         """Show (n, n) values in a (256, 3) uint8 colour table; limits are the 1st and 99th percentile."""
@@ -48,7 +50,7 @@ class MatrixView(QWidget):
         low, high = (float(v) for v in np.percentile(good, (1, 99))) if good.size else (0.0, 1.0)
         self.limits = (low, max(high, low + 1e-6))
         self._image.setImage(self._values, autoLevels=False, levels=self.limits, lut=np.ascontiguousarray(table))
-        self._plot.getPlotItem().getViewBox().autoRange(padding=0)
+        self._fit()
 
     def picture(self, width: int = 1600) -> QImage:
         """Return the matrix as a picture of a width in pixels."""

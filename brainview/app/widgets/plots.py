@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QPointF, Qt, Signal
-from PySide6.QtGui import QColor, QImage
+from PySide6.QtCore import QByteArray, QPointF, Qt, Signal
+from PySide6.QtGui import QColor, QImage, QImageWriter
 from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
 
 from brainview.app.theme import color, current
@@ -219,7 +219,7 @@ class PointCloud(QWidget):
     def __init__(self, name: str, height: int = 240) -> None:
         super().__init__()
         self.setAccessibleName(name)
-        self.setMinimumHeight(height)
+        self.setFixedHeight(height)
         self._xy = np.empty((0, 2))
         self._groups = np.empty(0, int)
         self._marked: list[int] = []
@@ -271,7 +271,7 @@ class PointCloud(QWidget):
     def _draw(self) -> None:
         pg = library()
         self._plot.clear()
-        signs = ("o", "s", "t", "d", "+", "x")
+        signs = ("o", "s", "t1", "d", "+", "x")
         for number in np.unique(self._groups):
             at = self._groups == number
             tone = tint(int(number))
@@ -319,5 +319,6 @@ def save_picture(image: QImage, path: Path, story: dict[str, Any]) -> None:
     """Write a picture with its story in a text field; raises MissingError when the format cannot be written."""
     image.setText("brainview", to_json(story))
     with atomic_path(path) as part:
-        if not image.save(str(part), path.suffix.lstrip(".").upper().encode() or b"PNG"):
+        form = QByteArray((path.suffix.lstrip(".") or "png").encode())
+        if not QImageWriter(str(part), form).write(image):
             raise MissingError("cannot be written as a picture", where=path, remedy="Use .png.")

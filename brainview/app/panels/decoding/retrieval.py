@@ -13,6 +13,7 @@ from brainview.app.panels.decoding.space import SpaceSection
 from brainview.app.panels.needs import NeedsPanel
 from brainview.app.theme import GRID
 from brainview.app.widgets.basics import ElidedLabel, Section, Segments, button, column, label, row, scrolled
+from brainview.app.widgets.flat_picture import FlatPicture
 from brainview.core.names import shown
 from brainview.state.app import AppState, RunInfo
 from brainview.state.retrieval import Ranking, Score
@@ -119,7 +120,10 @@ class RetrievalPage(QStackedWidget):
         self.found.setToolTip("Click: ask which brains fit this one. Enter or double click: choose this stimulus.")
         self.found.chosen.connect(self.picture_asked)
         self.found.opened.connect(self.stimulus_chosen)
-        return self._box(self.asked_brain, self.to_test, self.gallery, self.found)
+        self.seen = FlatPicture("What the brain saw", 56)
+        self.seen.setFixedWidth(56)
+        head = row(self.seen, self.asked_brain, spacing=GRID, stretch=1)
+        return self._box(head, self.to_test, self.gallery, self.found)
 
     def _make_to_brains(self) -> QWidget:
         self.sentence = QLineEdit()
@@ -161,6 +165,7 @@ class RetrievalPage(QStackedWidget):
         """Show what one brain ranks, or why it ranks nothing."""
         self.gallery.show_value(gallery)
         self.to_test.setVisible(ranking is None)
+        self.seen.setVisible(ranking is not None)
         self.gallery.setVisible(ranking is not None)
         if ranking is None:
             self.asked_brain.setText(shown(hint, limit=300))
@@ -169,7 +174,7 @@ class RetrievalPage(QStackedWidget):
         place = ranking.ranks.get(gallery)
         what = "picture" if gallery == "image" else "caption"
         self.asked_brain.setText(f"Brain of {shown(ranking.subject)} at stimulus {ranking.stimulus}. The true {what} "
-                                 f"has rank {place} of {ranking.gallery} (chance: {(ranking.gallery + 1) / 2:.0f}).")
+                                 f"has rank {place} of {ranking.gallery} (by chance {(ranking.gallery + 1) / 2:.0f}).")
         self.found.show_hits(ranking.images if gallery == "image" else ranking.texts)
 
     def show_brains(self, brains: Ranking | None, asked: int, sentence: str, kind: str) -> None:
