@@ -44,6 +44,8 @@ _ALIGNED = "brainview.alignment.jobs:present"
 SYSTEMS: dict[str, SystemEntry] = {entry.name: entry for entry in (
     SystemEntry("ridge", "Ridge regression", "brainview.encoding.train_ridge", "brainview.encoding.config",
                 "brainview.encoding.jobs:present", "encoding"),
+    SystemEntry("llm-vem", "LLM-VEM", "brainview.encoding.llm_vem.workflow", "brainview.encoding.llm_vem.config",
+                "brainview.encoding.jobs:present", "encoding"),
     SystemEntry("whole-brain", "Whole-brain CLIP alignment", "brainview.alignment.whole_brain",
                 "brainview.alignment.whole_brain", _ALIGNED, "decoding"),
     SystemEntry("mindeye", "MindEye-style alignment", "brainview.alignment.mindeye", "brainview.alignment.mindeye",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -10,21 +11,50 @@ from brainview.core.errors import MissingError
 from brainview.core.jobs import QUIET, JobContext
 from brainview.datasets.types import Subject
 from brainview.encoding import rois, scores
-from brainview.encoding.ridge import RidgeFit
 from brainview.encoding.ridge.source import scratch
 
 #: Locations treated at once where temporary arrays are larger than their result.
 CHUNK = 8192
 
 
-def evaluate(subject: Subject, fit: RidgeFit, columns: np.ndarray, ids: np.ndarray, *, part: str, bootstraps: int = 200,
-             permutations: int = 50, seed: int = 0, context: JobContext = QUIET) -> dict[str, Any]:
+class Predictor(Protocol):
+    """A model that is evaluated: a ridge fit, or predictions that are there already."""
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader must know of the fit, in sentences."""
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """Return (n, locations) predictions of (n, p) rows."""
+
+    def own_maps(self) -> dict[str, np.ndarray]:
+        """Return maps that only this kind of model has, by metric."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """Predictions that were made before: the rows are the predictions."""
+
+    warnings: list[str] = field(default_factory=list)
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """Return the rows."""
+        return features
+
+    def own_maps(self) -> dict[str, np.ndarray]:
+        """Return nothing."""
+        return {}
+
+
+def evaluate(subject: Subject, fit: Predictor, columns: np.ndarray, ids: np.ndarray, *, part: str,
+             bootstraps: int = 200, permutations: int = 50, seed: int = 0,
+             context: JobContext = QUIET) -> dict[str, Any]:
     """Return everything that is known about one model on one part.
 
     Parameters
     ----------
-    fit : RidgeFit
-    columns : (n, p) features of the images `ids` as the model was fitted on
+    fit : Predictor
+    columns : (n, p) features of the images `ids` as the model was fitted on (for :class:`Ready`: its predictions)
     ids : (n,) stimulus ids, at least 3
     part : str
         ``train``, ``val`` or ``test``; recorded.
@@ -65,7 +95,7 @@ def evaluate(subject: Subject, fit: RidgeFit, columns: np.ndarray, ids: np.ndarr
     if ceiling is not None:
         maps |= {"r2_nc": scores.normalized(maps["r2"], ceiling),
                  "r2_nc_raw": scores.normalized(maps["r2"], ceiling, cap=False), "nc": ceiling.astype(np.float32)}
-    maps |= {"cv_r2": fit.cv_r2, "log_alpha": np.log10(fit.alphas).astype(np.float32)}
+    maps |= fit.own_maps()
     figures = scores.summary(maps["r"], ceiling, maps["R2"])
     figures |= {"part": part, "images": int(n), "ceiling_source": subject.ceiling.source, "chance": chance,
                 "repeats": {int(k): int(c) for k, c in zip(*np.unique(repeats, return_counts=True), strict=True)},

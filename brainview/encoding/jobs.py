@@ -26,3 +26,11 @@ def score(run: str, part: str | None = None, *, context: JobContext = QUIET) -> 
     from brainview.encoding.present import score as work
 
     return work(run, part, context=context)
+
+
+def predict_picture(run: str, image: Any, subject: str = "average", minus: Any = None, *,
+                    context: JobContext = QUIET) -> dict[str, Any]:
+    """Return the predicted response to any picture; see :func:`brainview.encoding.predict.predict_picture`."""
+    from brainview.encoding.predict import predict_picture as work
+
+    return work(run, image, subject, minus, context=context)

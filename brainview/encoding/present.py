@@ -7,16 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from brainview.core.errors import BrainViewError, MissingError
+from brainview.core.errors import MissingError
 from brainview.core.jobs import QUIET, JobContext
-from brainview.datasets.registry import open_dataset
-from brainview.datasets.splits import load_split
-from brainview.datasets.types import Dataset, Subject
+from brainview.datasets.types import Subject
 from brainview.encoding import rois, scores
-from brainview.encoding.evaluate import evaluate
-from brainview.encoding.train_ridge import load_model
-from brainview.features.cache import features_for
-from brainview.features.registry import feature_space
+from brainview.encoding.llm_vem.split import open_split
+from brainview.encoding.predict import dataset_of, open_model
 from brainview.maps.brainmap import BrainMap
 from brainview.training.run import RunFolder
 
@@ -28,18 +24,11 @@ LOOKS: dict[str, tuple[str, tuple[float, float] | None]] = {
 }
 
 
-def _dataset(folder: RunFolder) -> Dataset:
-    try:
-        return open_dataset(folder.story["data"])
-    except BrainViewError as err:
-        raise MissingError(f"was trained on data that cannot be opened any more: {err}", where=folder.path,
-                           remedy="Put the data set back in its place.") from err
-
-
 def score_maps(subject: Subject, arrays: dict[str, np.ndarray], card: dict[str, Any]) -> dict[str, BrainMap]:
     """Return the maps of one subject with definition, units and story."""
-    story = {"system": "ridge", "features": card["feature_label"], "part": card["part"], "split": card["split"],
-             "images": card["metrics"]["images"], "ceiling": card["metrics"]["ceiling_source"],
+    story = {"system": str(card["system"]).removesuffix("-subject"), "features": card["feature_label"],
+             "part": card["part"], "split": card["split"], "images": card["metrics"]["images"],
+             "ceiling": card["metrics"]["ceiling_source"],
              "method": card["method"], "versions": card["versions"]}
     out = {}
     for key, entry in scores.METRICS.items():
@@ -58,7 +47,7 @@ def present(run: os.PathLike | str, *, context: JobContext = QUIET) -> dict[str,
     """
     folder = RunFolder.open(run)
     _, card = folder.load("last")
-    dataset = _dataset(folder)
+    dataset = dataset_of(folder)
     maps: dict[str, dict[str, BrainMap]] = {}
     rows: list[dict[str, Any]] = []
     stimuli: dict[str, list[dict[str, Any]]] = {}
@@ -105,14 +94,15 @@ def predict_stimulus(run: os.PathLike | str, subject: str, stimulus: int, *,
     ``captions``, ``part``. ``measured`` is None when the subject never saw the stimulus.
     """
     folder = RunFolder.open(run)
-    fit, reduction, card = load_model(run, subject)
-    dataset = _dataset(folder)
+    model = open_model(run, context=context)
+    if subject not in model.subjects:
+        raise MissingError(f"has no trained subject {subject!r}", where=run,
+                           remedy="It has " + ", ".join(model.subjects) + ".")
+    dataset = model.dataset
     person = dataset.subject(subject)
     ids = np.array([int(stimulus)], np.int64)
-    space = feature_space(card["config"]["features"])
     image = dataset.stimuli.image(int(stimulus)).convert("RGB")
-    raw = space.extract([image], context=context)
-    predicted = fit.predict(reduction.apply(raw))
+    predicted = model.predict_pictures([image], subject, context=context)
     seen = bool(np.isin(ids, person.trials.unique)[0])
     measured = person.mean_betas(ids, context=context) if seen else None
     both = predicted if measured is None else np.concatenate([predicted, measured])
@@ -121,7 +111,7 @@ def predict_stimulus(run: os.PathLike | str, subject: str, stimulus: int, *,
     if measured is not None:
         per = scores.image_scores(measured, predicted)
         found = {k: float(v[0]) for k, v in per.items()}
-    story = {"system": "ridge", "stimulus": int(stimulus), "features": card["feature_label"],
+    story = {"system": folder.system, "stimulus": int(stimulus), "features": model.label,
              "part": _part_of(folder, int(stimulus))}
 
     def drawn(values: np.ndarray, word: str) -> BrainMap:
@@ -135,7 +125,7 @@ def predict_stimulus(run: os.PathLike | str, subject: str, stimulus: int, *,
 
 
 def _part_of(folder: RunFolder, stimulus: int) -> str:
-    split = load_split(folder.path / "split.json")
+    split = open_split(folder)
     return next((p for p in ("train", "val", "test") if stimulus in split.part(p)), "none")
 
 
@@ -149,12 +139,10 @@ def score(run: os.PathLike | str, part: str | None = None, *, context: JobContex
     out: dict[str, Any] = {"run": str(folder.path), "dataset": card["dataset"], "phantom": card["phantom"],
                            "features": card["feature_label"], "split": card["split"]["name"], "subjects": {},
                            "rois": [], "notes": []}
-    dataset = None
     for name in card["finished"]:
         found = RunFolder.open(folder.path / "subjects" / name).card()
         if part is not None and part != found["part"]:
-            dataset = dataset or _dataset(folder)
-            found = _evaluate_again(folder, dataset, name, part, context)
+            found = open_model(folder.path, context=context).evaluate(name, part, context=context)
         out["subjects"][name] = found["metrics"]
         out["rois"] += found["rois"]
         out["notes"] += [f"{name}: {note}" for note in found["notes"]]
@@ -163,16 +151,3 @@ def score(run: os.PathLike | str, part: str | None = None, *, context: JobContex
         keys = ("mean_r", "median_R2", "official_mean", "official_median", "clean_mean", "clean_median")
         out["group"] = {k: scores.group_value(m.get(k) for m in out["subjects"].values()) for k in keys}
     return out
-
-
-def _evaluate_again(folder: RunFolder, dataset: Dataset, name: str, part: str, context: JobContext) -> dict[str, Any]:
-    fit, reduction, card = load_model(folder.path, name)
-    subject = dataset.subject(name)
-    ids = load_split(folder.path / "split.json").of(subject, part)
-    if ids.size < 3:
-        raise MissingError(f"has {ids.size} images with responses in part {part!r}", where=name,
-                           remedy="Score another part.")
-    raw = features_for(feature_space(card["config"]["features"]), dataset.stimuli, ids, context=context)
-    config = folder.config
-    return evaluate(subject, fit, reduction.apply(raw), ids, part=part, bootstraps=config["bootstraps"],
-                    permutations=config["permutations"], seed=config["seed"], context=context)

@@ -78,13 +78,14 @@ def train(path: os.PathLike | str, run: os.PathLike | str, *, subjects: list[str
         if not part.has_generation:
             _train_subject(part, dataset, dataset.subject(name), split, config, stage)
             folder.append_history({"subject": name, "finished": time.strftime("%Y-%m-%dT%H:%M:%S"),
-                                   **_headline(part.card()["metrics"])})
-        _publish(folder, dataset, split, names[:number + 1], complete=number + 1 == len(names))
+                                   **headline(part.card()["metrics"])})
+        publish(folder, dataset, split, names[:number + 1], complete=number + 1 == len(names))
     context.report(1, 1, "done")
     return str(folder.path)
 
 
-def _headline(metrics: dict[str, Any]) -> dict[str, Any]:
+def headline(metrics: dict[str, Any]) -> dict[str, Any]:
+    """Return the figures of a row of the history."""
     keys = ("part", "images", "n_scored", "mean_r", "median_R2", "official_mean", "clean_median")
     return {k: metrics.get(k) for k in keys}
 
@@ -139,7 +140,7 @@ def versions() -> dict[str, str]:
             "python": platform.python_version()}
 
 
-def _publish(folder: RunFolder, dataset: Dataset, split: Split, done: list[str], *, complete: bool) -> None:
+def publish(folder: RunFolder, dataset: Dataset, split: Split, done: list[str], *, complete: bool) -> None:
     """Write the run's own generation from the finished subjects, unless it says the same already."""
     if folder.has_generation:
         last = folder.card("last")

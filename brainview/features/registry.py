@@ -13,6 +13,7 @@ from brainview.features.types import FeatureSpace
 SPACES: dict[str, tuple[str, str, bool]] = {
     "gabor": ("brainview.features.gabor", "GaborSpace", False),
     "efficientnet-lite0": ("brainview.features.imagenet_package", "EfficientNetLite0", True),
+    "phantom-eva02": ("brainview.features.phantom_trunk", "PhantomTrunk", True),
     "timm": ("brainview.features.timm_models", "TimmSpace", True),
     "open_clip": ("brainview.features.clip_models", "ClipSpace", True),
     **dict.fromkeys(("tower", "SE", "ME", "AF", "NF"), ("brainview.features.towers", "tower_space", True)),
@@ -41,8 +42,8 @@ def feature_space(name: str, **settings: Any) -> FeatureSpace:
     head = "NF" if head.startswith("NF-") else head
     if head not in SPACES or (head in ("timm", "tower") and not rest) or (head == "open_clip" and rest.count(":") < 1):
         raise MissingError(f"no feature space is called {shown(name)!r}",
-                           remedy="Use gabor, efficientnet-lite0, timm:MODEL, open_clip:MODEL:TAG, tower:FOLDER, "
-                                  "SE, ME, AF or NF.")
+                           remedy="Use gabor, efficientnet-lite0, phantom-eva02, timm:MODEL, open_clip:MODEL:TAG, "
+                                  "tower:FOLDER, SE, ME, AF or NF.")
     module, kind, named = SPACES[head]
     try:
         make = getattr(importlib.import_module(module), kind)

@@ -15,8 +15,12 @@ class TimmSpace(TorchSpace):
     """Outputs of blocks (transformers) or stages (convolutional networks) of a timm model.
 
     ``layers`` are timm's own indices of ``forward_intermediates``; None = the last. For LLM-VEM:
-    ``timm:eva02_base_patch14_224.mim_in22k`` with layers 0, 2, 4, 6, 8, 10.
+    ``timm:eva02_base_patch14_224.mim_in22k`` with layers 0, 2, 4, 6, 8, 10. Other settings go to timm's
+    ``create_model``: ``img_size=112``, ``embed_dim=96``, ``num_heads=3``.
     """
+
+    #: Settings that are ours, not timm's.
+    _OWN = frozenset({"space", "version", "pool", "weights", "layers"})
 
     @property
     def _model_name(self) -> str:
@@ -27,8 +31,11 @@ class TimmSpace(TorchSpace):
 
         if not timm.is_model(self._model_name):
             raise MissingError(f"timm has no model {self._model_name!r}", remedy="See timm.list_models().")
+        more = {k: v for k, v in self.settings.items() if k not in self._OWN}
         try:
-            return timm.create_model(self._model_name, pretrained=pretrained, num_classes=0)
+            return timm.create_model(self._model_name, pretrained=pretrained, num_classes=0, **more)
+        except TypeError as err:
+            raise MismatchError(f"does not take the settings {', '.join(more)}", where=self.name) from err
         except (OSError, RuntimeError, ValueError) as err:
             raise unreachable(self._model_name, err) from err
 
@@ -46,9 +53,18 @@ class TimmSpace(TorchSpace):
         return model, self._transform(model)
 
     def _transform(self, model: Any) -> Callable[[Image.Image], Any]:
-        from timm.data import create_transform, resolve_model_data_config
+        from timm.data import create_transform
 
-        return create_transform(**resolve_model_data_config(model), is_training=False)
+        return create_transform(**self.data_config(model), is_training=False)
+
+    def data_config(self, model: Any) -> dict[str, Any]:
+        """Return timm's input settings of the model (``input_size`` (3, h, w), ``mean``, ``std`` ...)."""
+        from timm.data import resolve_model_data_config
+
+        found = dict(resolve_model_data_config(model))
+        if "img_size" in self.settings:  # timm's own settings do not follow this one
+            found["input_size"] = (3, int(self.settings["img_size"]), int(self.settings["img_size"]))
+        return found
 
     def _layers(self, model: Any, batch: Any) -> list[tuple[Any, Any]]:
         wanted = self.settings["layers"]

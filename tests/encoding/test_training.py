@@ -13,6 +13,7 @@ from brainview.datasets.registry import open_dataset
 from brainview.encoding import jobs
 from brainview.encoding.train_ridge import load_model
 from brainview.maps.brainmap import BrainMap
+from brainview.training.jobs import train
 from brainview.training.run import RunFolder
 from tests.encoding import tiny
 
@@ -26,7 +27,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    return jobs.train(str(data), str(tmp_path_factory.mktemp("runs") / "ridge"), options=QUICK)
+    return train("ridge", str(data), str(tmp_path_factory.mktemp("runs") / "ridge"), options=QUICK)
 
 
 def test_scores_rise_with_the_planted_signal_and_stand_beside_chance(run: str) -> None:
@@ -90,19 +91,19 @@ class StopLate:
 
 def test_an_interrupted_run_is_usable_and_goes_on(data: Path, tmp_path: Path, run: str) -> None:
     with pytest.raises(Cancelled):
-        jobs.train(str(data), str(tmp_path / "r"), options=QUICK, context=StopLate())
+        train("ridge", str(data), str(tmp_path / "r"), options=QUICK, context=StopLate())
     half = jobs.present(str(tmp_path / "r"))
     assert half["subjects"] == ["subj01"] and "1 of 2 subjects" in half["notes"][0]
     before = RunFolder.open(tmp_path / "r" / "subjects" / "subj01").card()["written"]
-    jobs.train(str(data), str(tmp_path / "r"), options=QUICK)
+    train("ridge", str(data), str(tmp_path / "r"), options=QUICK)
     assert RunFolder.open(tmp_path / "r" / "subjects" / "subj01").card()["written"] == before
     again, whole = jobs.score(str(tmp_path / "r")), jobs.score(run)
     assert again["subjects"] == whole["subjects"] and RunFolder.open(tmp_path / "r").card()["complete"]
     generation = RunFolder.open(tmp_path / "r").card()["generation"]
-    jobs.train(str(data), str(tmp_path / "r"), options=QUICK)  # nothing left to do
+    train("ridge", str(data), str(tmp_path / "r"), options=QUICK)  # nothing left to do
     assert RunFolder.open(tmp_path / "r").card()["generation"] == generation
     with pytest.raises(FormatError, match="other settings"):
-        jobs.train(str(data), str(tmp_path / "r"), options={**QUICK, "seed": 5})
+        train("ridge", str(data), str(tmp_path / "r"), options={**QUICK, "seed": 5})
 
 
 def test_the_card_tells_everything(run: str) -> None:
@@ -118,7 +119,7 @@ def test_the_card_tells_everything(run: str) -> None:
 def test_kfold_random_weights_and_no_model(data: Path, tmp_path: Path) -> None:
     options = {**QUICK, "method": "kfold", "keep_model": "false", "components": 20,
                "features": "timm:vit_tiny_patch16_224[weights=random;layers=0;pool=mean+2x2]"}
-    run = jobs.train(str(data), str(tmp_path / "r"), subjects=["subj01"], options=options)
+    run = train("ridge", str(data), str(tmp_path / "r"), subjects=["subj01"], options=options)
     shown = jobs.present(run)
     assert "RANDOM" in shown["notes"][0] and "RANDOM" in shown["maps"]["subj01"]["r"].provenance["features"]
     with pytest.raises(MissingError, match="without keeping"):
@@ -129,8 +130,8 @@ def test_requests_that_cannot_be_met_are_told(data: Path, tmp_path: Path) -> Non
     for wrong, kind in (({"method": "loo"}, MismatchError), ({"speed": 3}, MismatchError),
                         ({"folds": "x"}, MismatchError), ({"features": "nothing"}, BrainViewError)):
         with pytest.raises(kind):
-            jobs.train(str(data), str(tmp_path / "r"), options={**QUICK, **wrong})
+            train("ridge", str(data), str(tmp_path / "r"), options={**QUICK, **wrong})
     with pytest.raises(MissingError, match="no subject"):
-        jobs.train(str(data), str(tmp_path / "q"), subjects=["subj07"], options=QUICK)
-    with pytest.raises(MissingError, match="no encoding system"):
-        jobs.train(str(data), str(tmp_path / "q"), system="magic")
+        train("ridge", str(data), str(tmp_path / "q"), subjects=["subj07"], options=QUICK)
+    with pytest.raises(MissingError, match="no system"):
+        train("magic", str(data), str(tmp_path / "q"))

@@ -106,6 +106,10 @@ class RidgeFit:
         return np.concatenate([self.target_mean[a:a + 2000] + (shift @ self.coefficients(slice(a, a + 2000)))[0]
                                for a in range(0, self.n_targets, 2000)])
 
+    def own_maps(self) -> dict[str, np.ndarray]:
+        """Return {"cv_r2", "log_alpha"}: (t,) float32."""
+        return {"cv_r2": self.cv_r2, "log_alpha": np.log10(self.alphas).astype(np.float32)}
+
     def histogram(self) -> list[dict[str, Any]]:
         """Return how many targets chose each penalty: [{"alpha", "targets"}...]."""
         values, counts = np.unique(self.alphas[self.flags == OK], return_counts=True)
