@@ -5,20 +5,97 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from brainview.alignment.retrieval import DIRECTIONS as ARROWS
 from brainview.core.errors import MissingError
 from brainview.core.jobs import QUIET, JobContext
 from brainview.training.run import RunFolder
 
 #: Systems of alignment.
-SYSTEMS = ("whole-brain", "mindeye", "ridge-clip")
+SYSTEMS = ("whole-brain", "mindeye", "mindeye2", "tgbd", "ridge-clip")
 
 
 def present(run: str, *, context: JobContext = QUIET) -> dict[str, Any]:
-    """Return what the window shows of an alignment run: its card and finished subjects."""
+    """Return what the window shows of an alignment run: its card, finished subjects and their table.
+
+    ``table``: ``columns`` and one row (a dict) per subject, of the test part; ``notes``: lines to show under it;
+    ``test``: subject -> ids of its test stimuli, which are those that can be ranked.
+    """
+    from brainview.alignment.ranking import open_shelf
+
     folder = RunFolder.open(run)
     _check_system(folder)
     card = folder.card("last")
-    return {"run": str(run), "card": card, "phantom": card["phantom"], "subjects": list(card["finished"])}
+    names = list(card["finished"])
+    columns = ("images", "chance R@1", *(f"{d} R@1" for d in ARROWS), "shuffled R@1")
+    rows = [{"subject": n, **{c: card["metrics"][n].get(c) for c in columns}} for n in names]
+    story = card.get("targets", {})
+    notes = [f"Target: {card.get('feature_label', '')}.",
+             f"{story.get('texts_cut')} of {story.get('texts')} texts were longer than {story.get('context')} tokens "
+             "and were cut." if story.get("texts_cut") else "No text was cut."]
+    test = {n: [int(i) for i in open_shelf(run, n).ids] for n in names}
+    return {"run": str(run), "card": card, "phantom": card["phantom"], "subjects": names,
+            "table": {"columns": ["subject", *columns], "rows": rows}, "notes": notes, "test": test}
+
+
+def rank(run: str, subject: str, stimulus: int, *, top: int = 20, context: JobContext = QUIET) -> dict[str, Any]:
+    """Return ranked pictures and captions for the brain that saw `stimulus` (one of the test part).
+
+    Returns
+    -------
+    dict
+        ``images`` and ``texts``: lists of {rank (from 1), stimulus, similarity (cosine), own (bool), text}, best
+        first, `top` long, the true one appended when it is further down; ``image_rank``, ``text_rank`` of the true
+        one; ``gallery`` (size), ``chance`` of rank 1.
+    """
+    from brainview.alignment import ranking
+
+    return ranking.rank(ranking.open_shelf(run, subject), stimulus, top=top)
+
+
+def rank_brains(run: str, subject: str, stimulus: int | None = None, text: str | None = None, *, kind: str = "image",
+                top: int = 20, context: JobContext = QUIET) -> dict[str, Any]:
+    """Return ranked brains for a test picture, for its caption (`kind` ``text``), or for any typed sentence.
+
+    Returns
+    -------
+    dict
+        ``brains``: as the entries of :func:`rank` (stimulus = what that brain saw); ``brain_rank`` of the true one,
+        None for a sentence; ``query``: stimulus, text, and for a sentence tokens, context, cut, unknown_tokens.
+    """
+    from brainview.alignment import ranking
+
+    return ranking.rank_brains(ranking.open_shelf(run, subject), stimulus=stimulus, text=text, kind=kind, top=top)
+
+
+def similarity(run: str, subject: str, *, permutations: int = 1000, seed: int = 0,
+               context: JobContext = QUIET) -> dict[str, Any]:
+    """Return cosine matrices of the test stimuli within and across brain, image and text.
+
+    Returns
+    -------
+    dict
+        ``ids`` (n,), ``order`` (n,) for drawing, ``matrices``: ``brain–brain``, ``image–image``, ``text–text``,
+        ``brain–image``, ``brain–text``, ``image–text`` -> (n, n) float32; ``numbers`` per pair (matched and unmatched
+        cosine, distance of centres, R@1) and ``rsa`` (Spearman of upper triangles, permutation p).
+    """
+    from brainview.alignment import ranking
+
+    return ranking.similarity(ranking.open_shelf(run, subject), permutations=permutations, seed=seed, context=context)
+
+
+def umap(run: str, subject: str, *, neighbours: int = 15, spread: float = 0.1, seed: int = 0,
+         context: JobContext = QUIET) -> dict[str, Any]:
+    """Return UMAP coordinates of all test embeddings; the seed is fixed.
+
+    Returns
+    -------
+    dict
+        ``points`` (3n, 2) float32, ``modality`` (3n: brain, image, text), ``ids`` (3n,), ``settings``, ``note``.
+    """
+    from brainview.alignment import ranking
+
+    context.report(0, 1, "UMAP")
+    return ranking.points(ranking.open_shelf(run, subject), neighbours=neighbours, spread=spread, seed=seed)
 
 
 def retrieve(run: str, *, gallery: int = 300, seed: int = 0, context: JobContext = QUIET) -> dict[str, Any]:

@@ -64,6 +64,33 @@ def ranks(query: np.ndarray, gallery: np.ndarray, *, rows: int = 1024) -> np.nda
     return out
 
 
+def nearest(query: np.ndarray, gallery: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return ((m, k) gallery rows, (m, k) cosines) of the k best for each query, best first.
+
+    query (m, d), gallery (n >= k, d): float32 unit vectors. One multiply and a partial sort: a query among 100,000
+    vectors of 1,024 costs about one pass over the gallery.
+    """
+    if query.ndim != 2 or query.shape[1:] != gallery.shape[1:] or not 1 <= k <= len(gallery):
+        raise MismatchError(f"{k} nearest of queries {query.shape} in a gallery {gallery.shape} cannot be")
+    likeness = query @ gallery.T
+    found = np.argpartition(likeness, len(gallery) - k, axis=1)[:, -k:]
+    values = np.take_along_axis(likeness, found, 1)
+    order = np.lexsort((found, -values), axis=1)  # equal ones in the order of the gallery
+    return np.take_along_axis(found, order, 1), np.take_along_axis(values, order, 1)
+
+
+def similarity_order(matrix: np.ndarray) -> np.ndarray:
+    """Return (n,) order that puts alike items of a cosine matrix beside each other (average linkage, best leaves)."""
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
+    if len(matrix) < 3:
+        return np.arange(len(matrix))
+    apart = np.clip(1 - (matrix + matrix.T) / 2, 0, None).astype(np.float64)
+    np.fill_diagonal(apart, 0)
+    return leaves_list(linkage(squareform(apart, checks=False), "average", optimal_ordering=len(matrix) <= 1000))
+
+
 def score_ranks(found: np.ndarray, gallery: int, direction: str, protocol: str, *, ks: tuple[int, ...] = (1, 5, 10),
                 draws: int = 1000, seed: int = 0) -> RetrievalScore:
     """Return recalls of (n,) ranks with a bootstrap interval over queries."""

@@ -41,7 +41,8 @@ def fit(task: Task, context: JobContext) -> tuple[Embeddings, dict[str, Any]]:
                                   "targets": task.targets.story, **card})
     held = task.targets.of(task.test)
     brain_image, brain_text = model(task.brains.mean(task.test, context=context)[:, used])
-    return Embeddings(brain_image, brain_text, *model.gallery(held.image, held.text)), card
+    return Embeddings(brain_image, brain_text, *model.gallery(held.image, held.text),
+                      text_center=model.target_center[model.embed:]), card
 
 
 def load_ridge(run: os.PathLike | str, subject: str) -> tuple[RidgeClip, np.ndarray, dict[str, Any]]:

@@ -37,18 +37,21 @@ class Targets:
     image, text : (n, embed) float32 unit vectors
     story : dict
         Plain JSON types: model, its key and temperature, caption source, texts, how many were cut.
+    texts : n lists of the words that were embedded, () when they are not known
     """
 
     ids: np.ndarray
     image: np.ndarray
     text: np.ndarray
     story: dict[str, Any]
+    texts: Sequence[Sequence[str]] = ()
 
     def of(self, ids: np.ndarray) -> Targets:
         """Return the targets of some of the stimuli, in the order of `ids`."""
         order = np.argsort(self.ids)
         rows = order[np.searchsorted(self.ids[order], ids)]
-        return Targets(self.ids[rows], self.image[rows], self.text[rows], self.story)
+        return Targets(self.ids[rows], self.image[rows], self.text[rows], self.story,
+                       [self.texts[int(i)] for i in rows] if self.texts else ())
 
 
 @dataclass(eq=False)
@@ -88,7 +91,7 @@ def make_targets(clip: ClipPair, stimuli: Stimuli, ids: np.ndarray, *, source: s
              "context": clip.context}
     if cut:
         context.log(f"{cut} of {len(flat)} texts are longer than {clip.context} tokens and were cut")
-    return Targets(ids, image.astype(np.float32), text, story)
+    return Targets(ids, image.astype(np.float32), text, story, texts)
 
 
 def texts_of(stimuli: Stimuli, ids: np.ndarray, source: str = "auto") -> tuple[str, list[list[str]]]:

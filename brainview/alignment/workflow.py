@@ -50,12 +50,16 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Embeddings:
-    """Test brains and galleries in comparable form: brain (two views), image and text, (n, d) unit vectors each."""
+    """Test brains and galleries in comparable form: brain (two views), image and text, (n, d) unit vectors each.
+
+    `text_center` (d,): what was taken from text embeddings before they became unit vectors, None for nothing.
+    """
 
     to_image: np.ndarray
     to_text: np.ndarray
     image: np.ndarray
     text: np.ndarray
+    text_center: np.ndarray | None = None
 
 
 #: A system: trains (or resumes) and returns the embeddings of the test part, and its own part of the card.
@@ -121,8 +125,11 @@ def _train_one(name: str, system: System, task: Task, context: JobContext) -> No
         raise MissingError("has no test images", where=task.brains.subject.id)
     found, story = system(task, context)
     with atomic_path(task.folder.path / "embeddings.safetensors") as part:
+        center = np.zeros(found.text.shape[1], np.float32) if found.text_center is None else found.text_center
         save_file({"ids": task.test, "to_image": found.to_image, "to_text": found.to_text, "image": found.image,
-                   "text": found.text}, part)
+                   "text": found.text, "text_center": np.ascontiguousarray(center, np.float32)}, part)
+    words = task.targets.of(task.test).texts
+    write_json(task.folder.path / "texts.json", dict(zip(map(str, task.test.tolist()), words, strict=False)))
     rows = retrieval_rows(found, seed=task.config.seed)
     write_json(task.folder.path / "result.json", {"system": name, "metrics": metrics_of(rows, task), "rows": rows,
                                                   "story": story})
