@@ -9,6 +9,7 @@ from typing import Any
 
 from PySide6.QtWidgets import QFileDialog
 
+from brainview.app.copying import Copying
 from brainview.app.errors import Reporter
 from brainview.app.export_dialog import ExportDialog
 from brainview.app.going import Going
@@ -27,7 +28,7 @@ log = logging.getLogger("brainview")
 MAPS = "Maps (*.nii *.nii.gz *.gii *.mgh *.mgz *.annot *.curv *.sulc *.thickness *.area *.label *.npy);;All files (*)"
 
 
-class Controller(Looks, Going):
+class Controller(Looks, Going, Copying):
     """Holds the parts of one window together.
 
     Parameters
@@ -123,7 +124,8 @@ class Controller(Looks, Going):
         def write() -> str:
             more = {"background": "white"} if settings["white"] else {}
             return str(self.window.viewer.snapshot(path, size=settings["size"], transparent=settings["transparent"],
-                                                   dpi=settings["dpi"] or 150.0, **more))
+                                                   dpi=settings["dpi"] or 150.0, source=self.picture_source(),
+                                                   **more))
 
         if self.reporter.guarded(write) is not None:
             self.written(path)

@@ -341,9 +341,10 @@ class Viewer(QWidget):
         return Look(**{**values, **changes})
 
     def snapshot(self, path: str | Path, *, size: tuple[int, int] | None = None, cm: tuple[float, float] | None = None,
-                 dpi: float = 150.0, **changes: Any) -> Path:
+                 dpi: float = 150.0, source: Mapping[str, Any] | None = None, **changes: Any) -> Path:
         """Write what is on screen as PNG, drawn anew off screen at `size` pixels or `cm` x `dpi`.
 
+        `source` says where the map came from, for the picture's story.
         `changes` are fields of :class:`brainview.scene.snapshot.Look` (transparent, background, colorbar...). Raises
         BrainViewError when there is no map.
         """
@@ -356,7 +357,7 @@ class Viewer(QWidget):
             size = (max(64, 2 * self.stack.width()), max(64, 2 * (self.stack.height() + self.colors.height())))
         outlines = {name: self._rois[name] for name in self._placed(brain_map.space)}
         return snapshot(brain_map, path, size=size, cm=cm, dpi=dpi, rule=self.view.rule, look=self.look(**changes),
-                        outlines=outlines, marker=self.view.picked)
+                        outlines=outlines, marker=self.view.picked, source=source)
 
     def close(self) -> bool:
         """Free the canvas and stop listening; the viewer cannot be used afterwards."""

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
 from brainview.cli.terminal import add_json, print_json
-from brainview.core.errors import FormatError, MissingError
+from brainview.core.errors import FormatError
 
 VIEWS = ("lateral", "medial", "dorsal", "ventral", "anterior", "posterior")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("map", type=Path, help="NIfTI, GIFTI, CIFTI, MGH, FreeSurfer or npy file")
+    parser.add_argument("map", type=Path, help="NIfTI, GIFTI, CIFTI, MGH, FreeSurfer or npy file; or a run or data set")
     parser.add_argument("--out", type=Path, required=True, help="picture to write (.png)")
     parser.add_argument("--index", type=int, default=0, help="which map of the file (from 0)")
+    parser.add_argument("--brain", default="", help="of a run or data set: subject, or group (default: the first)")
+    parser.add_argument("--metric", default="", help="of a run: which figure, for example R2")
+    parser.add_argument("--kind", default="", help="metric, ceiling, measured, predicted or difference")
+    parser.add_argument("--stimulus", type=int, default=-1, help="id, for measured, predicted and difference")
+    parser.add_argument("--outlines", help="DATASET,SUBJECT,CLASS[,CLASS...]: draw the borders of these regions")
+    parser.add_argument("--rule", help="colours as JSON, as the window copies them")
+    parser.add_argument("--look", help="arrangement as JSON, as the window copies it")
     parser.add_argument("--size", default="1600x1200", help="pixels, WIDTHxHEIGHT (default 1600x1200)")
     parser.add_argument("--cm", help="WIDTHxHEIGHT in cm; with --dpi it decides the pixels")
     parser.add_argument("--dpi", type=float, default=150.0, help="dots per inch, written into the file (default 150)")
-    parser.add_argument("--surface", choices=("inflated", "pial", "white", "midthickness", "flat", "sphere"),
-                        help="cortical surface; for a volume: sample it at the cortex instead of drawing slices")
+    parser.add_argument("--surface", type=surface_name, metavar="NAME",
+                        help="inflated, pial, white, midthickness, flat, sphere, or between two of the way from pial "
+                             "to flat (white-inflated-40 = 40 %% of it); "
+                             "for a volume: sample it at the cortex instead of drawing slices")
     parser.add_argument("--mesh", default="fsaverage5", help="mesh for a volume drawn on the surface")
     parser.add_argument("--layout", choices=("single", "split", "grid"), help="arrangement (default: grid)")
     parser.add_argument("--view", choices=VIEWS, help="one standard view of every hemisphere")
@@ -44,28 +54,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Draw the picture."""
-    from brainview.maps.io import read_maps
     from brainview.maps.space import VolumeSpace
+    from brainview.pictures import load_map
 
-    maps = read_maps(args.map)
-    if not 0 <= args.index < len(maps):
-        raise MissingError(f"holds {len(maps)} map(s), there is no number {args.index}", where=args.map,
-                           remedy=f"Use --index 0 to {len(maps) - 1}.")
-    brain_map = maps[args.index]
+    brain_map = load_map(args.map, index=args.index, brain=args.brain, metric=args.metric, kind=args.kind,
+                         stimulus=args.stimulus)
     if args.surface and isinstance(brain_map.space.root, VolumeSpace):
         from brainview.maps.jobs import to_surface
 
         brain_map = to_surface(brain_map, args.mesh)
-    from brainview.scene.snapshot import read_story, snapshot
+    from brainview.scene.snapshot import read_story
 
-    cut = numbers(args.cut, 3, "--cut") if args.cut else None
-    path = snapshot(
-        brain_map, args.out, size=pair(args.size, "--size"), cm=lengths(args.cm) if args.cm else None, dpi=args.dpi,
-        rule=rule_of(args, brain_map), surface=args.surface or "inflated",
-        layout=args.layout or ("split" if args.view else "grid"), view=args.view or "lateral",
-        views=tuple(v.strip() for v in args.views.split(",")) if args.views else (), hemispheres=args.hemispheres,
-        slices=args.slices, cursor=cut, background=args.background, transparent=args.transparent,
-        colorbar=not args.no_colorbar, radiological=args.radiological)
+    path = _copied(args, brain_map) if args.rule or args.look else _asked(args, brain_map)
     if args.json:
         print_json({"out": str(path), "story": read_story(path)})
     else:
@@ -78,6 +78,61 @@ def run(args: argparse.Namespace) -> int:
         if note:
             print(note)
     return 0
+
+
+def _outlines(args: argparse.Namespace) -> dict[str, Any]:
+    if not args.outlines:
+        return {}
+    from brainview.pictures import load_outlines
+
+    parts = [p.strip() for p in args.outlines.split(",")]
+    if len(parts) < 3:
+        raise FormatError("--outlines takes DATASET,SUBJECT,CLASS", remedy="Separate them by commas.")
+    return load_outlines(parts[0], parts[1], parts[2:])
+
+
+def _copied(args: argparse.Namespace, brain_map: Any) -> Path:
+    """Draw what the window copied: colours and arrangement as JSON."""
+    from brainview.pictures import picture
+
+    return picture(brain_map, args.out, rule=_json(args.rule, "--rule"), look=_json(args.look, "--look"),
+                   outlines=_outlines(args), size=pair(args.size, "--size"), dpi=args.dpi)
+
+
+def _json(text: str | None, what: str) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        found = json.loads(text)
+    except ValueError as err:
+        raise FormatError(f"{what} is no JSON: {err}") from err
+    if not isinstance(found, dict):
+        raise FormatError(f"{what} must be a JSON object")
+    return found
+
+
+def _asked(args: argparse.Namespace, brain_map: Any) -> Path:
+    """Draw what the single options ask for."""
+    from brainview.scene.snapshot import snapshot
+
+    cut = numbers(args.cut, 3, "--cut") if args.cut else None
+    return snapshot(
+        brain_map, args.out, size=pair(args.size, "--size"), cm=lengths(args.cm) if args.cm else None, dpi=args.dpi,
+        rule=rule_of(args, brain_map), surface=args.surface or "inflated",
+        layout=args.layout or ("split" if args.view else "grid"), view=args.view or "lateral",
+        views=tuple(v.strip() for v in args.views.split(",")) if args.views else (), hemispheres=args.hemispheres,
+        slices=args.slices, cursor=cut, background=args.background, transparent=args.transparent,
+        colorbar=not args.no_colorbar, radiological=args.radiological, outlines=_outlines(args))
+
+
+def surface_name(text: str) -> str:
+    """Return the name of a surface; argparse tells what is wrong with any other word."""
+    from brainview.maps.morph import PLAIN, is_surface
+
+    if not is_surface(text):
+        raise argparse.ArgumentTypeError(f"no surface is called {text!r}; known: {', '.join(PLAIN)}, or between two, "
+                                         "such as white-inflated-40")
+    return text
 
 
 def rule_of(args: argparse.Namespace, brain_map: Any) -> Any:

@@ -17,8 +17,9 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from brainview import __version__
-from brainview.core.errors import LimitError, MissingError
+from brainview.core.errors import FormatError, LimitError, MissingError
 from brainview.core.files import atomic_write, to_json
+from brainview.core.names import shown
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.display import ColorRule, Pick, rule_for, threshold_value
 from brainview.maps.rois import RoiClass
@@ -93,6 +94,29 @@ class Look:
         return panels(self.layout, self.view, sides, self.surface)
 
 
+def look_from(stored: Mapping[str, Any]) -> Look:
+    """Return the arrangement that a picture's story tells (its ``look``, and ``cameras`` among them).
+
+    Raises FormatError for fields that a look does not have.
+    """
+    values = dict(stored)
+    cameras = values.pop("cameras", None) or ()
+    unknown = set(values) - set(Look.__dataclass_fields__)
+    if unknown:
+        raise FormatError(f"a picture's arrangement has no field {shown(sorted(unknown)[0])!r}")
+    for name in ("views", "cursor"):
+        if values.get(name) is not None:
+            values[name] = tuple(values[name])
+    try:
+        eyes = tuple(Camera(np.array(c["towards"], float), np.array(c["up"], float), float(c["zoom"]),
+                            np.array(c["pan"], float)) for c in cameras)
+    except (KeyError, TypeError, ValueError) as err:
+        raise FormatError("has cameras that are not towards, up, zoom, pan") from err
+    if any(c.towards.shape != (3,) or c.up.shape != (3,) or c.pan.shape != (2,) for c in eyes):
+        raise FormatError("has cameras of a wrong shape")
+    return Look(**values, cameras=eyes)
+
+
 def pixels(cm: tuple[float, float], dpi: float) -> tuple[int, int]:
     """Return the size in pixels of a size in cm: inches x dpi."""
     width, height = (max(1, round(c / CM_PER_INCH * dpi)) for c in cm)
@@ -102,7 +126,7 @@ def pixels(cm: tuple[float, float], dpi: float) -> tuple[int, int]:
 def snapshot(brain_map: BrainMap, out: str | Path, *, size: tuple[int, int] = (1600, 1200),
              rule: ColorRule | None = None, look: Look | None = None, outlines: Mapping[str, RoiClass] | None = None,
              marker: Pick | None = None, dpi: float = 150.0, cm: tuple[float, float] | None = None,
-             **changes: Any) -> Path:
+             source: Mapping[str, Any] | None = None, **changes: Any) -> Path:
     """Write a picture of a map as PNG and return its path.
 
     Parameters
@@ -122,6 +146,8 @@ def snapshot(brain_map: BrainMap, out: str | Path, *, size: tuple[int, int] = (1
     marker : Pick, optional
     dpi : float
         Written into the file; with `cm` it also decides the pixels and the size of the type.
+    source : dict, optional
+        Where the map came from (data set, run, which map), so that the picture can be opened again.
 
     Raises
     ------
@@ -137,7 +163,8 @@ def snapshot(brain_map: BrainMap, out: str | Path, *, size: tuple[int, int] = (1
     rule = rule_for(brain_map) if rule is None else rule
     scale = dpi / 72 * 0.75 if cm is not None else float(np.clip(min(size[0] / 900, size[1] / 675), 0.4, 8))
     image = render(brain_map, size, rule, look, outlines=outlines, marker=marker, scale=scale)
-    save(image, path, dpi=dpi, story=story(brain_map, rule, look, size, dpi, outlines or {}))
+    told = story(brain_map, rule, look, size, dpi, outlines or {})
+    save(image, path, dpi=dpi, story={**told, "source": dict(source or {})})
     return path
 
 

@@ -1,0 +1,89 @@
+"""What leaves the window as words and comes back from pictures: copy as Python, as a command; open a picture again."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QFileDialog
+
+from brainview.app.errors import Reporter
+from brainview.app.window import MainWindow
+from brainview.core.errors import MissingError
+from brainview.state.app import AppState
+from brainview.state.recipes import Recipe, project_of, recipe, source_of
+from brainview.state.session import Session
+from brainview.state.showing import Shower
+from brainview.state.view import ViewState
+
+#: The engine's job that reads what a picture tells about itself.
+READ_STORY = "brainview.scene.snapshot:read_story"
+
+
+class Copying:
+    """The part of the controller that writes and reads recipes."""
+
+    app: AppState
+    view: ViewState
+    window: MainWindow
+    session: Session
+    shower: Shower
+    reporter: Reporter
+    folder: str
+
+    def recipe(self, **changes: Any) -> Recipe:
+        """Return the recipe of what is on screen; `changes` are fields of the arrangement."""
+        viewer = self.window.viewer
+        if viewer is None:
+            raise MissingError("there is no map on screen", remedy="Open one first.")
+        look = viewer.look(**changes)
+        told: dict[str, Any] = {name: getattr(look, name) for name in type(look).__dataclass_fields__
+                                if name not in ("cameras", "samples")}
+        standard = type(look)()
+        told = {name: value for name, value in told.items() if value != getattr(standard, name)}
+        told["cameras"] = [{"towards": c.towards, "up": c.up, "zoom": c.zoom, "pan": c.pan} for c in look.cameras]
+        size = (2 * viewer.stack.width(), 2 * (viewer.stack.height() + viewer.colors.height()))
+        return recipe(self.app, self.view, self.shower.original or self.view.map, told, size)
+
+    def copy_command(self) -> str:
+        """Put the line for the shell on the clipboard."""
+        return self._copied(self.recipe().as_command(), "command")
+
+    def copy_python(self) -> str:
+        """Put the lines of Python on the clipboard."""
+        return self._copied(self.recipe().as_python(), "Python program")
+
+    def _copied(self, text: str, what: str) -> str:
+        QGuiApplication.clipboard().setText(text)
+        self.reporter.tell(f"Copied the {what} that draws this picture", "done")
+        return text
+
+    def picture_source(self) -> dict[str, Any]:
+        """Return what an exported picture keeps to be opened again."""
+        return source_of(self.app)
+
+    def choose_picture(self) -> None:
+        """Ask for a picture that BrainView exported and open what it shows."""
+        path, _ = QFileDialog.getOpenFileName(self.window, "Open picture again", self.folder, "Pictures (*.png)")
+        if path:
+            self.reporter.start(self.open_picture(path))
+
+    async def open_picture(self, path: str) -> None:
+        """Open what a picture that BrainView exported shows: data, map, colours, arrangement, cameras."""
+        story = await self.session.ask(READ_STORY, f"Read {Path(path).name}", path=path)
+        await self.session.restore(project_of(story, self.view))
+        cameras = story.get("cameras") or ()
+        viewer = self.window.viewer
+        if viewer is None or not cameras:
+            return
+        from brainview.scene.snapshot import look_from
+
+        eyes = look_from({"cameras": cameras}).cameras
+        for _ in range(100):  # the map may still be on its way
+            await asyncio.sleep(0.02)
+            if viewer.canvas is not None and len(viewer.canvas.scene.cells) == len(eyes):
+                viewer.canvas.scene.take_cameras(eyes)
+                viewer.canvas.request_paint()
+                return

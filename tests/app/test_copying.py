@@ -1,0 +1,89 @@
+"""Copy as Python, copy as command, open a picture again: each gives the picture that is on screen."""
+
+from __future__ import annotations
+
+import shlex
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from brainview.app.viewer import Viewer
+from brainview.cli.main import main
+from brainview.core.errors import MissingError
+from brainview.maps.brainmap import BrainMap
+from brainview.maps.io import write_map
+from brainview.maps.jobs import open_maps
+from brainview.maps.space import surface_space
+from brainview.state.app import Source
+
+pytestmark = pytest.mark.gui
+
+
+@pytest.fixture
+def drawn(desk, tmp_path):
+    space = surface_space("fsaverage5")
+    values = np.sin(np.arange(space.size) / 400).astype(np.float32)
+    path = write_map(BrainMap(values, space, "waves", kind="diverging", units="z"), tmp_path / "wavy map.gii")  # the file of the left hemisphere
+    desk.engine.answers["brainview.maps.jobs:open_maps"] = open_maps
+    desk.shell._make_viewer = lambda view: Viewer(view, canvas="image")
+    desk.shell.attach_viewer()
+    desk.window.viewer.ensure_canvas()
+    desk.do(desk.c.session.open_map_file(str(path)))
+    desk.view.surface, desk.view.layout = "white-inflated-30", "split"
+    desk.view.rule = desk.view.rule.having(threshold=0.4, below="faded")
+    desk.settle()
+    desk.until(lambda: len(desk.window.viewer.canvas.scene.cells) == 1)
+    desk.window.viewer.canvas.scene.turn_all(25, 10)
+    return desk
+
+
+def pixels(path):
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+def exported(desk, path):
+    recipe = desk.c.recipe()
+    desk.c.export_picture(str(path), {"white": False, "size": recipe.size, "transparent": False, "dpi": 150.0})
+    return pixels(path)
+
+
+def test_the_command_draws_the_same_picture(drawn, tmp_path, capsys):
+    wanted = exported(drawn, tmp_path / "screen.png")
+    line = drawn.c.copy_command()
+    words = shlex.split(line)
+    assert words[:2] == ["brainview", "snapshot"] and "wavy map.gii" in words[2]
+    words[words.index("--out") + 1] = str(tmp_path / "again.png")
+    assert main(words[1:]) == 0, capsys.readouterr().err
+    np.testing.assert_array_equal(pixels(tmp_path / "again.png"), wanted)
+
+
+def test_the_python_draws_the_same_picture(drawn, tmp_path, monkeypatch):
+    wanted = exported(drawn, tmp_path / "screen.png")
+    program = drawn.c.copy_python()
+    monkeypatch.chdir(tmp_path)
+    exec(compile(program, "copied", "exec"), {})
+    np.testing.assert_array_equal(pixels(tmp_path / "picture.png"), wanted)
+
+
+def test_a_picture_opens_again_with_colours_surface_and_cameras(drawn, tmp_path):
+    wanted = exported(drawn, tmp_path / "screen.png")
+    rule = drawn.view.rule
+    drawn.view.surface, drawn.view.layout = "pial", "grid"
+    drawn.view.rule = rule.having(threshold=0.0)
+    drawn.app.source = Source()
+    drawn.settle()
+    drawn.do(drawn.c.open_picture(str(tmp_path / "screen.png")))
+    assert drawn.view.surface == "white-inflated-30" and drawn.view.rule == rule and drawn.view.layout == "split"
+    drawn.settle()
+    np.testing.assert_array_equal(exported(drawn, tmp_path / "second.png"), wanted)
+
+
+def test_what_cannot_be_named_is_refused_in_words(drawn, tmp_path):
+    Image.new("RGB", (20, 20)).save(tmp_path / "holiday.png")
+    drawn.do(drawn.c.open_picture(str(tmp_path / "holiday.png")))
+    assert "holds no story" in drawn.window.notices.shown[-1].words
+    drawn.app.source = Source()
+    drawn.settle()
+    with pytest.raises(MissingError):
+        drawn.c.recipe()
