@@ -24,7 +24,7 @@ pytestmark = pytest.mark.gui
 def drawn(desk, tmp_path):
     space = surface_space("fsaverage5")
     values = np.sin(np.arange(space.size) / 400).astype(np.float32)
-    path = write_map(BrainMap(values, space, "waves", kind="diverging", units="z"), tmp_path / "wavy map.gii")  # the file of the left hemisphere
+    path = write_map(BrainMap(values, space, "waves", kind="diverging", units="z"), tmp_path / "wavy map.gii")
     desk.engine.answers["brainview.maps.jobs:open_maps"] = open_maps
     desk.shell._make_viewer = lambda view: Viewer(view, canvas="image")
     desk.shell.attach_viewer()
