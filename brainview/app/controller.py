@@ -51,6 +51,8 @@ class Controller(Looks, Going, Copying):
         self.folder = str(Path.home())
         #: Tells the journal that something changed; set by the wiring.
         self.touch: Callable[..., None] = lambda *_: None
+        #: Takes the pictures among dropped files and returns the others; set by the in-silico page.
+        self.take_pictures: Callable[[list[str]], list[str]] = lambda paths: paths
 
     def start(self, work: Any) -> Any:
         """Run a coroutine; failures are shown."""

@@ -248,7 +248,7 @@ class Wiring(StripWiring, RegionWiring, ViewerWiring):
         self._show_rois()
 
     def _on_drop(self, paths: list[str]) -> None:
-        for path in paths[:8]:
+        for path in self.c.take_pictures(paths[:8]):
             self.c.open(path)
 
     def _show_jobs(self) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from brainview.app.wiring_in_silico import InSilicoWiring
 from brainview.app.wiring_peaks import PeaksWiring
 from brainview.app.wiring_retrieval import RetrievalWiring
 from brainview.app.wiring_training import TrainingWiring
@@ -20,4 +21,5 @@ PAGES: tuple[Callable[[Any], Any], ...] = (
     TrainingWiring,
     PeaksWiring,
     RetrievalWiring,
+    InSilicoWiring,
 )

@@ -22,8 +22,8 @@ from brainview.maps.space import Space
 
 #: The brain that stands for the whole group in choosers and in :class:`Source`.
 GROUP = "group"
-Kind = Literal["none", "ceiling", "metric", "measured", "predicted", "difference", "file"]
-KINDS: tuple[str, ...] = ("none", "ceiling", "metric", "measured", "predicted", "difference", "file")
+Kind = Literal["none", "ceiling", "metric", "measured", "predicted", "difference", "file", "picture"]
+KINDS: tuple[str, ...] = ("none", "ceiling", "metric", "measured", "predicted", "difference", "file", "picture")
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ class Source:
     ----------
     kind : str
         ``ceiling`` (of a subject), ``metric`` (of a run), ``measured`` / ``predicted`` / ``difference`` (of one
-        stimulus), ``file`` (a map file), ``none``.
+        stimulus), ``file`` (a map file), ``picture`` (predicted for any picture: `path` is the picture, `metric` one
+        to subtract; see ``state.in_silico``), ``none``.
     brain : str
         Subject id, or ``group``.
     metric : str

@@ -17,6 +17,7 @@ from brainview.maps.brainmap import BrainMap
 from brainview.maps.display import ColorRule
 from brainview.state import project
 from brainview.state.app import GROUP, AppState, DatasetInfo, Prediction, RunInfo, Source, SubjectInfo
+from brainview.state.in_silico import Pictures
 from brainview.state.undo import UndoStack
 from brainview.state.view import ViewState
 
@@ -73,6 +74,7 @@ class Session:
         self.rules: dict[tuple, ColorRule] = {}
         #: State of the panels that systems bring along: name -> object with ``settings()`` and ``apply(dict)``.
         self.parts: dict[str, Any] = {}
+        self.pictures = Pictures(self)
         self._subjects: dict[tuple[str, str], SubjectInfo] = {}
         self._then: dict[str, Callable[[Any], Awaitable[Any]]] = {}
         self._latest: dict[str, int] = {}

@@ -130,6 +130,9 @@ class Shower:
         if source.kind == "file":
             maps = self.session.files.get(source.path)
             return maps[min(source.index, len(maps) - 1)] if maps else None
+        if source.kind == "picture":
+            response = self.session.pictures.known(source)
+            return None if response is None else response.map
         prediction = app.prediction
         if source.kind in ("measured", "predicted", "difference") and prediction is not None \
                 and (prediction.brain, prediction.stimulus) == (source.brain, source.stimulus):
@@ -149,6 +152,8 @@ class Shower:
         if source.kind == "file":
             maps = await session.read_maps(source.path)
             return maps[min(source.index, len(maps) - 1)]
+        if source.kind == "picture":
+            return await session.pictures.fetch(source)
         if source.kind == "ceiling":
             info = await session.open_subject(source.brain, show=False)
             if info is not None and info.ceiling is None:

@@ -96,3 +96,16 @@ ANSWERS = {
     "brainview.alignment.jobs:similarity": similarity,
     "brainview.alignment.jobs:umap": umap,
 }
+
+
+def predict_picture(response: Any, image: Any, subject: str, minus: Any) -> dict[str, Any]:
+    """Return a predicted map: of the 7th or of the picture's own number."""
+    def number(picture: Any) -> int:
+        return len(picture) % 9 if isinstance(picture, str) else int(np.asarray(picture).sum()) % 9
+
+    drawn = response("subj01", number(image))
+    if minus is not None:
+        drawn = drawn.minus(response("subj01", number(minus)), "difference")
+    small = np.full((8, 8, 3), 200, np.uint8)
+    return {"predicted": drawn.having(name=f"Predicted response · {subject}"), "image": small, "minus": None,
+            "note": f"Predicted for {subject}. Nothing was measured for this picture."}

@@ -110,6 +110,10 @@ class FakeEngine:
                                                             else present)(run),
             "brainview.encoding.jobs:predict_stimulus": lambda run, subject, stimulus: predict(subject, stimulus),
             "brainview.phantom.jobs:ensure_default": lambda stage: "/phantom",
+            "brainview.encoding.jobs:predict_picture": lambda run, image, subject, minus=None:
+                fake_retrieval.predict_picture(response, image, subject, minus),
+            "brainview.datasets.jobs:stimulus": lambda path, id: {
+                "id": id, "image": stimulus_page([id], 64)["thumbs"][0], "captions": [], "details": {}},
             **fake_training.ANSWERS, **fake_retrieval.ANSWERS,
         }
 

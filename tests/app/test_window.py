@@ -385,7 +385,7 @@ def test_small_screen_shows_everything_without_overlap(trained):
     trained.settle()
     assert trained.window.width() == 1280 and trained.window.height() == 800
     assert trained.window.pages.width() >= 600
-    body = trained.window.encoding.widget(1)
+    body = trained.window.encoding.pages["model"]
     assert body.widget().width() <= body.viewport().width()
     for name in ("data", "training"):
         trained.window.subjects.show_page(name)

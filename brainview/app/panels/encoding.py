@@ -6,8 +6,18 @@ from collections.abc import Sequence
 
 import numpy as np
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QFrame, QLineEdit, QSizePolicy, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFrame,
+    QLineEdit,
+    QSizePolicy,
+    QStackedWidget,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
+from brainview.app.panels.in_silico import InSilicoPage
 from brainview.app.panels.predictions import PredictionsSection
 from brainview.app.theme import GRID
 from brainview.app.widgets.bars import BarList
@@ -205,8 +215,19 @@ class EncodingPanel(QStackedWidget):
             Section("R² against noise ceiling", column(self.scatter, self.no_scatter, margin=0)),
             Section("Best and worst predicted", self.predictions),
             margin=12, spacing=GRID, stretch=True)
+        self.in_silico = InSilicoPage()
+        self.tabs = QTabWidget()
+        self.tabs.setDocumentMode(True)
+        self.tabs.setAccessibleName("Pages of the encoding model")
+        self.pages: dict[str, QWidget] = {"model": scrolled(body), "in_silico": self.in_silico}
+        for page, words in zip(self.pages.values(), ("Model", "In silico"), strict=True):
+            self.tabs.addTab(page, words)
         self.addWidget(empty)
-        self.addWidget(scrolled(body))
+        self.addWidget(self.tabs)
+
+    def show_page(self, name: str) -> None:
+        """Bring a page to the front: ``model``, ``in_silico``."""
+        self.tabs.setCurrentWidget(self.pages[name])
 
     def show_run(self, run: RunInfo | None) -> None:
         """Show another run, or the empty state."""

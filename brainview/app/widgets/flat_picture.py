@@ -93,6 +93,11 @@ class FlatPicture(QWidget):
             self._image = QImage(array.data, array.shape[1], array.shape[0], array.strides[0], form).copy()
         self.update()
 
+    def show_image(self, image: QImage) -> None:
+        """Draw a picture that Qt has read."""
+        self._image = image
+        self.update()
+
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
