@@ -15,6 +15,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QWidget
 
 from brainview.app.pointer import Pointer
+from brainview.core.imports import postpone
 from brainview.scene.canvas import SceneCanvas
 
 
@@ -30,6 +31,7 @@ class QtCanvas(SceneCanvas):
 
     def __init__(self, parent: QWidget | None = None, *, samples: int = 0) -> None:
         os.environ.setdefault("QT_API", "pyside6")
+        postpone("matplotlib.pyplot")  # pyvista's charts want it, no brain does
         from pyvistaqt import QtInteractor  # takes a second: imported after the window's first paint
 
         from brainview.scene.surface import SurfaceScene

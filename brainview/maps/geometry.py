@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
-from scipy.spatial import cKDTree
 
 from brainview.core.errors import MissingError
 from brainview.core.paths import resource
+
+if TYPE_CHECKING:  # scipy takes half a second: the window reads meshes through this module and needs none of it
+    from scipy import sparse
 
 #: Vertices of the icosahedral meshes whose order is nested: each one starts with the vertices of the one before.
 LEVELS = {"fsaverage5": 5, "fsaverage6": 6, "fsaverage": 7}
@@ -92,6 +94,8 @@ def barycentric(points: np.ndarray, vertices: np.ndarray, faces: np.ndarray, *, 
     """
     fan = fans(faces, len(vertices))
     if nearest is None:
+        from scipy.spatial import cKDTree
+
         usable = np.flatnonzero(fan[:, 0] >= 0)
         _, found = cKDTree(vertices[usable]).query(points, k=min(neighbours, len(usable)))
         nearest = usable[found.reshape(len(points), -1)]
@@ -154,6 +158,8 @@ def refine(level: int) -> sparse.csr_matrix:
     Old vertices keep their value (they come first); a new one is the mean of its two parents, which is barycentric
     interpolation on the sphere.
     """
+    from scipy import sparse
+
     parents, _ = icosahedron(level)
     new, old = len(parents), int(parents.max()) + 1
     row = np.concatenate([np.arange(old), np.repeat(old + np.arange(new), 2)])

@@ -12,6 +12,7 @@ from brainview.encoding.ridge import gcv, kfold
 from brainview.encoding.ridge.alphas import AlphaGrid
 from brainview.encoding.ridge.factor import Factor, Form, Prepared, factorize, prepare
 from brainview.encoding.ridge.folds import make_folds
+from brainview.encoding.ridge.profiles import GridProfiles
 from brainview.encoding.ridge.result import CONSTANT, HAS_NAN, OK, RidgeFit
 from brainview.encoding.ridge.source import SCRATCH_LIMIT, ArraySource, BlockSource, as_source
 
@@ -19,7 +20,7 @@ Method = Literal["gcv", "kfold"]
 
 
 def fit_ridge(features: np.ndarray, responses: np.ndarray | ArraySource | BlockSource, *, method: Method = "gcv",
-              search: Literal["bracket", "full"] = "bracket", alphas: object = None, relative: object = None,
+              search: Literal["full", "bracket"] = "full", alphas: object = None, relative: object = None,
               grow: bool = True, folds: int | np.ndarray = 5, groups: np.ndarray | None = None, intercept: bool = True,
               standardize: bool = False, form: Form = "auto", targets_at_once: int = 2000,
               scratch_limit: int = SCRATCH_LIMIT, context: JobContext = QUIET) -> RidgeFit:
@@ -33,8 +34,10 @@ def fit_ridge(features: np.ndarray, responses: np.ndarray | ArraySource | BlockS
     method : "gcv" or "kfold"
         How the penalty is chosen. GCV assumes independent rows: with repeated images or sessions in the rows use
         ``kfold`` with `groups`.
-    search : "bracket" or "full"
-        For ``kfold``: walk downhill from the GCV choice, or evaluate every penalty; see :mod:`.kfold`.
+    search : "full" or "bracket"
+        For ``kfold``: evaluate every penalty (through the profiles of :mod:`.profiles`), or only those around the
+        minima of GCV, walking downhill from there (:mod:`.kfold`): less work on long grids, but a target with hardly
+        any signal may end in another valley.
     alphas, relative : sequence of float, optional
         Penalties, absolute or as multiples of the mean eigenvalue; default 33 multiples from 1e-4 to 1e4.
     grow : bool
@@ -115,6 +118,7 @@ def _fit_kfold(source: ArraySource | BlockSource, x: Prepared, factor: Factor, g
     n, t = source.shape
     folds = kfold.split(factor.rotated, labels, intercept=intercept)
     fitted = kfold.solvers(folds, intercept=intercept)
+    every = GridProfiles.of(fitted, grid.base, grid.below, grid.above) if search == "full" else None
     rotated = gcv.Rotated(np.zeros((factor.eigenvalues.size, t), np.float32), np.zeros(t), np.zeros(t))
     alphas, error = np.empty(t), np.empty(t)
     root = (1.0 / np.sqrt(factor.eigenvalues)).astype(np.float32)[:, None]
@@ -125,12 +129,13 @@ def _fit_kfold(source: ArraySource | BlockSource, x: Prepared, factor: Factor, g
             piece = read(part)
             moments = kfold.Moments.of(piece, folds)
             np.multiply(moments.whole, root, out=rotated.factor[:, part])
-            power = np.where(np.isfinite(piece.power), piece.power, 1.0)
-            wanted = np.ones((grid.base.size, power.size), bool)
-            if search == "bracket":
+            if every is not None:
+                alphas[part], error[part] = every.choose(piece, moments)
+            else:
+                power = np.where(np.isfinite(piece.power), piece.power, 1.0)
                 wanted = gcv.promising(rotated.factor[:, part], power, factor.eigenvalues, n, grid.base,
                                        intercept=intercept)
-            alphas[part], error[part] = kfold.choose_kfold(piece, moments, fitted, grid, wanted)
+                alphas[part], error[part] = kfold.choose_kfold(piece, moments, fitted, grid, wanted)
             rotated.mean[part], rotated.power[part] = piece.mean, piece.power
     flags = gcv.flag_targets(rotated, n)
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -8,10 +8,11 @@ operations. Three exact steps bring that down:
    the total is already what the final fit needs.
 2. A validation block with more rows than features is replaced by its QR factor (q + 1 rows; what lies outside the
    span of the features is the same for every penalty).
-3. The error as a function of the penalty has one valley for all but a few targets in ten thousand, and GCV, which is
-   nearly free here, knows where it is to within a step. ``bracket`` evaluates the exact K-fold error around every
-   local minimum of GCV and walks downhill until the best one lies between two worse ones: three to four penalties per
-   target instead of all. ``full`` evaluates every penalty.
+3. Every penalty is evaluated through a few shrinkage profiles (:mod:`.profiles`). On request (and for the many
+   candidates of banded ridge) only some are: the error as a function of the penalty has one valley for all but a few
+   targets in ten thousand, and GCV, which is nearly free here, knows where it is to within a step; the exact error is
+   then evaluated around every local minimum of GCV and downhill from there, until the best one lies between two worse
+   ones.
 """
 
 from __future__ import annotations
