@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from brainview.core.errors import FormatError, MismatchError, MissingError
-from brainview.core.files import check_allocation, load_npy, regular_file
+from brainview.core.files import check_allocation, load_npy
 from brainview.core.jobs import QUIET, JobContext
-from brainview.core.names import shown
+from brainview.datasets.array_files import array_responses
 from brainview.datasets.cache import CachedResponses, fingerprint, frames, key_of
-from brainview.datasets.hdf5 import dataset_of, is_matlab, open_hdf5
 from brainview.datasets.nsd.files import read_header, read_volume
 from brainview.datasets.responses import SideBySide, Stacked
-from brainview.datasets.types import ArrayResponses, Responses
+from brainview.datasets.types import Responses
 from brainview.maps.space import MaskedSpace, Space, SurfaceSpace, VolumeSpace, get_space, surface_space
 
 _NIFTI = (".nii", ".nii.gz")
+#: Bytes of a CIFTI series that are read at once.
+PORTION = 512 << 20
 _CIFTI = (".dtseries.nii", ".dscalar.nii", ".ptseries.nii", ".pscalar.nii")
-#: Names under which single-trial betas are looked for in an archive when the manifest names no key.
-KEYS = ("betasmd", "modelmd", "betas")
 
 
 @dataclass(frozen=True)
@@ -79,9 +77,9 @@ def recording_space(recording: Recording, wish: SpaceWish, subject: str) -> Spac
     first = recording.files[0]
     kind = kind_of(first)
     if kind == "cifti":
-        from brainview.maps.io import read_map
+        from brainview.maps.io.cifti import describe
 
-        return read_map(first).space
+        return describe(first)[0]
     grid: VolumeSpace | None = None
     if kind == "nifti":
         header = read_header(first)
@@ -227,23 +225,38 @@ class MapFiles:
         """Read the files one after the other."""
         row = 0
         for number, path in enumerate(self.files):
-            context.report(number, len(self.files), f"indexing {path.name}")
-            columns = self._values(path, left=True)
-            if self.right:
-                columns = np.concatenate([columns, self._values(self.right[number], left=False)], axis=1)
-            self.space.check(columns, where=path)
-            if row + len(columns) > self.trials:
-                raise MismatchError(f"has more maps than the {self.trials:,} rows of the trial table", where=path)
-            out[row:row + len(columns)] = columns
-            row += len(columns)
+            for index in self._portions(path):
+                context.report(row, self.trials, f"indexing {path.name}")
+                columns = self._values(path, index, left=True)
+                if self.right:
+                    columns = np.concatenate([columns, self._values(self.right[number], index, left=False)], axis=1)
+                self.space.check(columns, where=path)
+                if row + len(columns) > self.trials:
+                    raise MismatchError(f"has more maps than the {self.trials:,} rows of the trial table", where=path)
+                out[row:row + len(columns)] = columns
+                row += len(columns)
         if row != self.trials:
             raise MismatchError(f"the files hold {row:,} maps, the trial table has {self.trials:,} rows",
                                 where=self.files[0])
 
-    def _values(self, path: Path, *, left: bool) -> np.ndarray:
+    def _portions(self, path: Path) -> list[list[int] | None]:
+        """Return the maps to read together, so that a CIFTI series of any length costs no more than `PORTION`.
+
+        In a CIFTI file the maps of one location stand together, so each portion is one pass over the file. GIFTI is
+        text that has to be parsed as a whole (None = all of it).
+        """
+        if kind_of(path) != "cifti":
+            return [None]
+        from brainview.maps.io.cifti import describe
+
+        count = describe(path)[1]
+        step = max(1, PORTION // (8 * self.space.size))
+        return [list(range(a, min(a + step, count))) for a in range(0, count, step)]
+
+    def _values(self, path: Path, index: list[int] | None, *, left: bool) -> np.ndarray:
         from brainview.maps.io import read_maps
 
-        maps = read_maps(path)
+        maps = read_maps(path, index=index)
         out = np.stack([m.values for m in maps])
         space = maps[0].space
         if isinstance(space, SurfaceSpace) and isinstance(self.space, SurfaceSpace) and self.right:
@@ -253,142 +266,6 @@ class MapFiles:
             if out.shape[1] != wanted:
                 out = out[:, half]
         return out
-
-
-def array_of(path: Path, key: str) -> tuple[np.ndarray, bool]:
-    """Return the array of a .npy, .npz, .hdf5 or .mat file, and whether MATLAB's axes are reversed in it.
-
-    Pickled files (GLMsingle's own ``.npy`` dictionaries) are refused with the way out.
-    """
-    kind = kind_of(path)
-    if kind == "npy":
-        try:
-            return load_npy(path), False
-        except FormatError as err:
-            if "pickle" not in str(err):
-                raise
-            raise FormatError("is a pickled dictionary, which is not read", where=path,
-                              remedy="Run GLMsingle with wantfileoutputs as HDF5, or save betasmd with numpy.save.") \
-                from err
-    if kind == "hdf5" or (kind == "mat" and is_matlab(path)):
-        with open_hdf5(path) as file:
-            data = dataset_of(file, key or _choose(path, list(file)))
-            check_allocation(data.shape, data.dtype, where=path, limit=8 << 30)
-            return data[()], is_matlab(path)
-    if kind == "npz":
-        return _from_npz(path, key), False
-    return _from_mat5(path, key), False
-
-
-def _choose(path: Path, names: list[str]) -> str:
-    for name in KEYS:
-        if name in names:
-            return name
-    if len(names) == 1:
-        return names[0]
-    raise MissingError(f"holds {', '.join(shown(n, limit=40) for n in names[:12])}; none is called betasmd", where=path,
-                       remedy="Name the array with key = in the manifest.")
-
-
-def _from_npz(path: Path, key: str) -> np.ndarray:
-    import zipfile
-
-    try:
-        with zipfile.ZipFile(regular_file(path)) as archive:
-            sizes = {i.filename[:-4]: i.file_size for i in archive.infolist() if i.filename.endswith(".npy")}
-        name = key or _choose(path, list(sizes))
-        if name not in sizes:
-            raise MissingError(f"has no array {name!r}", where=path, remedy=f"It holds {', '.join(sizes)}.")
-        check_allocation((sizes[name],), np.uint8, where=path, limit=8 << 30)
-        with np.load(path, allow_pickle=False) as file:
-            return file[name]
-    except (ValueError, OSError, zipfile.BadZipFile, EOFError) as err:
-        raise FormatError(f"is not a readable .npz: {shown(err, limit=120)}", where=path) from err
-
-
-def _from_mat5(path: Path, key: str) -> np.ndarray:
-    from scipy.io import loadmat, whosmat
-
-    try:
-        known = {name: shape for name, shape, _ in whosmat(regular_file(path))}
-        name = key or _choose(path, list(known))
-        if name not in known:
-            raise MissingError(f"has no array {name!r}", where=path, remedy=f"It holds {', '.join(known)}.")
-        check_allocation(known[name], np.float64, where=path, limit=8 << 30)
-        return loadmat(path, variable_names=[name])[name]
-    except (MissingError, FormatError):
-        raise
-    except Exception as err:  # loadmat raises whatever the damaged bytes lead to
-        raise FormatError(f"is not a readable MATLAB file: {shown(err, limit=120)}", where=path) from err
-
-
-def as_trials(array: np.ndarray, space: Space, recording: Recording, *, reversed_axes: bool, where: Path) -> np.ndarray:
-    """Return an array as (trials, locations) of `space`.
-
-    Grids (x, y, z, trials) are taken at the mask; lists of voxels (voxels, trials), also (voxels, 1, 1, trials), are
-    in the order of the mask. MATLAB 7.3 files come with their axes reversed and are turned back first.
-    """
-    if reversed_axes:
-        array = array.T
-    if array.ndim == 4 and array.shape[1:3] == (1, 1):
-        array = array[:, 0, 0, :]
-    if array.dtype.kind not in "iuf":
-        raise FormatError(f"holds {array.dtype}, real numbers were expected", where=where)
-    if array.ndim == 4:
-        grid, index = grid_and_index(space)
-        if array.shape[:3] != grid.shape:
-            raise MismatchError(f"has shape {array.shape}, the grid is {grid.shape}", where=where)
-        x, y, z = np.unravel_index(index, grid.shape)
-        return np.ascontiguousarray(array[x, y, z].T)
-    if array.ndim != 2:
-        raise FormatError(f"has shape {array.shape}; (trials, locations) or (x, y, z, trials) is needed", where=where)
-    axis = recording.trials_axis
-    if axis == "auto":
-        fits = [array.shape[1] == space.size, array.shape[0] == space.size]
-        if not any(fits):
-            raise MismatchError(f"has shape {array.shape}, {space.name} has {space.size:,} locations", where=where)
-        axis = "first" if fits[0] else "last"
-        if all(fits):
-            raise MismatchError(f"has shape {array.shape}: trials and locations cannot be told apart", where=where,
-                                remedy='Add trials_axis = "first" or "last".')
-    if axis == "last":
-        array = array.T
-    space.check(array, where=where)
-    if recording.order == "F":
-        grid, index = grid_and_index(space)
-        rank = np.argsort(np.argsort(np.ravel_multi_index(np.unravel_index(index, grid.shape), grid.shape, order="F")))
-        array = array[:, rank]
-    return array
-
-
-@dataclass(frozen=True, eq=False)
-class ArrayFile:
-    """Responses in one array file, opened when rows are first asked for."""
-
-    path: Path
-    recording: Recording
-    space: Space
-    _memory: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def array(self) -> np.ndarray:
-        """The (trials, locations) array; .npy files stay memory-mapped when their layout allows it."""
-        if "array" not in self._memory:
-            array, reversed_axes = array_of(self.path, self.recording.key)
-            self._memory["array"] = as_trials(array, self.space, self.recording, reversed_axes=reversed_axes,
-                                              where=self.path)
-        return self._memory["array"]
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self.array.shape[0], self.array.shape[1]
-
-    def rows(self, index: np.ndarray | slice) -> np.ndarray:
-        """Return (n, locations) float32."""
-        return ArrayResponses(self.array, self.recording.scale).rows(index)
-
-    def __reduce__(self):
-        return type(self), (self.path, self.recording, self.space)
 
 
 def open_recording(recording: Recording, space: Space, trials: int) -> tuple[Responses, str]:
@@ -408,12 +285,12 @@ def open_recording(recording: Recording, space: Space, trials: int) -> tuple[Res
     key = key_of("arrays", [fingerprint(p) for p in (*recording.files, *recording.right)], space.key,
                  (recording.key, recording.trials_axis, recording.order, recording.scale))
     if not recording.right:
-        parts: list[Responses] = [ArrayFile(p, recording, space) for p in recording.files]
+        parts: list[Responses] = [array_responses(p, recording, space) for p in recording.files]
     else:
         if not isinstance(space, SurfaceSpace):
             raise MismatchError("left and right files need a surface space without a mask", where=recording.files[0])
         left = surface_space(space.name, "left")
         right = surface_space(space.name, "right")
-        parts = [SideBySide([ArrayFile(a, recording, left), ArrayFile(b, recording, right)])
+        parts = [SideBySide([array_responses(a, recording, left), array_responses(b, recording, right)])
                  for a, b in zip(recording.files, recording.right, strict=True)]
     return (parts[0] if len(parts) == 1 else Stacked(parts)), key

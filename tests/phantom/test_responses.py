@@ -46,14 +46,20 @@ def test_noise_has_variance_one_on_every_driven_vertex_whatever_lambda(recorder)
     assert np.square(np.concatenate(residuals)).mean(0).max() < 1 + 6 * np.sqrt(2 / 400)
 
 
-def test_planted_ceiling_is_what_400_images_three_times_give(recorder):
-    estimate = CeilingEstimate(400, 20_484)
-    for session in range(recorder.design.sessions):
-        z = estimate.add(recorder.surface(session), recorder.design.session(session))
-        assert np.allclose(z[:, recorder.signals.driven].std(0), 1, atol=1e-4)
-    driven = recorder.signals.driven
-    planted = ceiling(recorder.fields.q[driven], 3, drift=True)
-    q2 = np.square(estimate.ncsnr()[driven])
+@pytest.mark.parametrize(("index", "images"), [(0, 400), (1, 400), (2, 400), (3, 600)])
+def test_planted_ceiling_is_what_400_images_three_times_give(index, images):
+    """On visual cortex; the noisiest subject needs 600 images, because an ideal estimate from 400 reaches .946."""
+    fields, rng, design = make_subject(2026, index, LEVEL), np.random.default_rng(0), make_design(2026, 1, 2, images)
+    shown, reserve = (_standard(rng.standard_normal((n, fields.driven.size)).astype(np.float32))
+                      for n in (images + 2, 200))
+    scanner = Recorder(2026, fields, Signals(fields.driven, shown, reserve), design, LEVEL)
+    estimate = CeilingEstimate(images, 20_484)
+    for session in range(design.sessions):
+        z = estimate.add(scanner.surface(session), design.session(session))
+        assert np.allclose(z[:, fields.driven].std(0), 1, atol=1e-4)
+    seen = fields.visual_mask & (fields.q > 0)
+    planted = ceiling(fields.q[seen], 3, drift=True)
+    q2 = np.square(estimate.ncsnr()[seen])
     found = q2 / (q2 + 1 / 3)
     r, slope = np.corrcoef(planted, found)[0, 1], np.polyfit(planted, found, 1)[0]
     assert r >= 0.95 and 0.95 <= slope <= 1.05, (r, slope)

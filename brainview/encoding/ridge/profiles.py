@@ -28,7 +28,8 @@ TOLERANCE = 1e-5
 AT_ONCE = 512
 
 
-def profiles(eigenvalues: np.ndarray, alphas: np.ndarray, tolerance: float = TOLERANCE) -> tuple[np.ndarray, np.ndarray]:
+def profiles(eigenvalues: np.ndarray, alphas: np.ndarray,
+             tolerance: float = TOLERANCE) -> tuple[np.ndarray, np.ndarray]:
     """Return (R, s) profiles and (A, R) coefficients with 1 / (l + a) = coefficients @ profiles.
 
     Parameters

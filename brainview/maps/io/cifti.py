@@ -25,7 +25,7 @@ from brainview.maps.io.cifti_spaces import brain_axis, parcel_space, space_of
 from brainview.maps.io.common import Wanted, make_map, stem
 from brainview.maps.io.nifti import as_integers
 from brainview.maps.io.nifti import read as read_nifti
-from brainview.maps.io.nifti_header import VolumeHeader
+from brainview.maps.io.nifti_header import VolumeHeader, read_header
 from brainview.maps.io.stream import ByteSource, check_map_cost, check_promise, read_columns
 from brainview.maps.io.xml import PARSE_ERRORS, check_text
 from brainview.maps.space import Space
@@ -58,15 +58,8 @@ def read_matrix(source: ByteSource, header: VolumeHeader, wanted: Wanted) -> lis
         Damaged XML, sizes that disagree, a connectivity matrix. LimitError, MismatchError: as for every map.
     """
     path = source.path
-    matrix = _matrix(header, path)
     rows, width = _dimensions(header, path)
-    along, across = _axes(matrix, path)
-    if (len(along), len(across)) != (width, rows):
-        raise FormatError(f"has {rows:,} x {width:,} values; its XML describes {len(across):,} x {len(along):,}",
-                          where=path, remedy="Copy it again.")
-    check_promise(source, header.offset - source.position + rows * width * header.dtype.itemsize)
-    block = _block(matrix)
-    space = _space(across, path, block)
+    along, space, block = _described(source, header)
     frames = _frames(along, stem(path), space)
     picked = wanted.pick(width, path)
     check_map_cost(rows, len(picked), where=path)
@@ -83,6 +76,33 @@ def read_matrix(source: ByteSource, header: VolumeHeader, wanted: Wanted) -> lis
                         notes=header.notes, labels=frame.labels)
         maps.append(provenance.restore(made, block))
     return maps
+
+
+def describe(path: os.PathLike | str) -> tuple[Space, int]:
+    """Return the space and the number of maps of a CIFTI-2 file, from its header and XML; the values are not read.
+
+    Raises FormatError for a file that is none, or is damaged or cut short.
+    """
+    with ByteSource(path) as source:
+        header = read_header(source)
+        if not any(code == _EXTENSION for code, _ in header.extensions):
+            raise FormatError("has no CIFTI extension", where=path, remedy="Name a NIfTI file .nii or .nii.gz.")
+        _, space, _ = _described(source, header)
+        return space, _dimensions(header, source.path)[1]
+
+
+def _described(source: ByteSource, header: VolumeHeader) -> tuple[Any, Space, dict[str, Any] | None]:
+    """Return the axis of the maps, the space and our own block, after checking that the file holds what it says."""
+    path = source.path
+    matrix = _matrix(header, path)
+    rows, width = _dimensions(header, path)
+    along, across = _axes(matrix, path)
+    if (len(along), len(across)) != (width, rows):
+        raise FormatError(f"has {rows:,} x {width:,} values; its XML describes {len(across):,} x {len(along):,}",
+                          where=path, remedy="Copy it again.")
+    check_promise(source, header.offset - source.position + rows * width * header.dtype.itemsize)
+    block = _block(matrix)
+    return along, _space(across, path, block), block
 
 
 def _matrix(header: VolumeHeader, path: Path) -> Any:
