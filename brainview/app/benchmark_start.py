@@ -1,7 +1,8 @@
 """What starting costs: time to the window and to the brain, and peak memory, beside a bare program and MNE's Brain.
 
 Each program is a process of its own, started anew every round, in turn; wall time counts from before the process is
-started. Absolute times depend on the machine, so the ratios of one run are what is told.
+started. Absolute times depend on the machine, so the ratios of one run are what is told, with the smallest and the
+largest of the rounds; the ratio of CPU seconds is told too, because it survives other work on the machine.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import json, os, resource, sys, time
 def tell(**marks):
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
     start = float(os.environ["BRAINVIEW_T0"])
-    print(json.dumps({k: v - start for k, v in marks.items()} | {"MiB": peak}), flush=True)
+    print(json.dumps({k: v - start for k, v in marks.items()} | {"MiB": peak, "cpu": time.process_time()}), flush=True)
     os._exit(0)
 """
 
@@ -147,14 +148,26 @@ def measure(rounds: int = 5, *, peer_python: str | None = None, context: JobCont
                 marks = _start(python, code, name, folder)
                 if round_number:  # the first round fills the disk cache
                     seen[name].append(marks)
-    middle = {name: {k: statistics.median(m[k] for m in marks) for k in ("window", "brain", "MiB")}
+    middle = {name: {k: statistics.median(m[k] for m in marks) for k in ("window", "brain", "MiB", "cpu")}
               for name, marks in seen.items()}
     bare = middle["bare PySide6 + QtInteractor"]
-    rows = [{"program": name, "window s": m["window"], "brain s": m["brain"], "peak MiB": m["MiB"],
+    if peer:
+        notes += [f"MNE brain / our brain: {_ratios(seen['MNE Brain'], seen['BrainView'], 'brain')} by wall time, "
+                  f"{_ratios(seen['MNE Brain'], seen['BrainView'], 'cpu')} by CPU seconds"]
+    ours, least = seen["BrainView"], seen["bare PySide6 + QtInteractor"]
+    notes.append(f"our brain / bare: {_ratios(ours, least, 'brain')} by wall time, "
+                 f"{_ratios(ours, least, 'cpu')} by CPU seconds")
+    rows = [{"program": name, "window s": m["window"], "brain s": m["brain"], "CPU s": m["cpu"], "peak MiB": m["MiB"],
              "window / bare": m["window"] / bare["window"], "brain / bare": m["brain"] / bare["brain"],
              "memory / bare": m["MiB"] / bare["MiB"]} for name, m in middle.items()]
     return {"rows": rows, "rounds": rounds, "notes": notes,
             "goals": {"window / bare": 0.5, "brain / bare": 1.0, "memory / bare": 1.25, "MNE brain / our brain": 1.5}}
+
+
+def _ratios(above: list[dict[str, float]], below: list[dict[str, float]], what: str) -> str:
+    """Return the median of the rounds' ratios, with the smallest and the largest."""
+    each = sorted(a[what] / b[what] for a, b in zip(above, below, strict=True))
+    return f"{statistics.median(each):.2f} ({each[0]:.2f} to {each[-1]:.2f})"
 
 
 def _start(python: str, code: str, name: str, subjects: str) -> dict[str, float]:

@@ -131,9 +131,11 @@ def _nsd_design(root: Path, ordering: np.ndarray, subjectim: np.ndarray, shared:
                 sessions: int) -> None:
     folder = root / "nsddata" / "experiments" / "nsd"
     folder.mkdir(parents=True)
-    runs = 4
-    pattern = np.zeros((sessions, runs, 20), np.uint8)
-    pattern[:, :, :trials // runs] = 1
+    # a real session: 750 trials in 12 runs of 75 slots, 63 and 62 of them shown in turn
+    shown = np.tile([63, 62], 6) if trials == 750 else np.full(4, trials // 4)
+    pattern = np.zeros((sessions, shown.size, 75 if trials == 750 else 20), np.uint8)
+    for run, count in enumerate(shown):
+        pattern[:, run, :count] = 1
     savemat(folder / "nsd_expdesign.mat", {
         "masterordering": ordering[None].astype(float), "subjectim": subjectim.astype(float),
         "sharedix": shared[None] + 1.0, "stimpattern": pattern, "basiccnt": np.zeros((3, sessions))})

@@ -1,4 +1,4 @@
-"""Recordings too large for memory: archives and series are indexed once, in portions, and opening reads headers only."""
+"""Recordings too large for memory: archives and series are indexed once, in portions; opening reads headers only."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_damaged_archive_leaves_no_cache(tmp_path, values):
     content = bytearray((tmp_path / "betas.npz").read_bytes())
     content[len(content) // 2] ^= 0xFF
     (tmp_path / "betas.npz").write_bytes(content)
-    with pytest.raises(FormatError, match="betas.npz"):
+    with pytest.raises(FormatError, match=r"betas\.npz"):
         manifest(tmp_path, '"betas.npz"').rows(slice(None))
     assert cache.size() == 0
     with zipfile.ZipFile(tmp_path / "liar.npz", "w") as archive, archive.open("betas.npy", "w") as file:

@@ -289,3 +289,40 @@ def test_transforms_are_one_based_on_the_target_grid(tmp_path):
                                   [0, 7, 0])
     with pytest.raises(MissingError):
         apply_transform(source, points, "quintic")
+
+
+def test_a_session_of_750_trials_in_twelve_runs(tmp_path):
+    truth = make_nsd(tmp_path / "nsd", trials=750, sessions=2, images=40, n_shared=3)
+    data = open_dataset(tmp_path / "nsd")
+    subject = data.subject("subj01", "func1pt8mm")
+    np.testing.assert_array_equal(subject.trials.stimulus, truth.stimuli[0])
+    assert subject.responses.shape[0] == 1500
+    counts = np.array([np.bincount(subject.trials.run[subject.trials.session == s]) for s in range(2)])
+    np.testing.assert_array_equal(counts, np.tile([63, 62], (2, 6)))
+    mask = subject.space.root_index
+    for trial in (0, 749, 750, 1499):
+        session, within = divmod(trial, 750)
+        want = truth.func["subj01"][session][..., within].reshape(-1)[mask] / 300
+        np.testing.assert_allclose(np.nan_to_num(subject.responses.rows(np.array([trial]))[0]), want, atol=1e-6)
+    assert not [p for p in data.inspect()["problems"] if "trial" in p]
+
+
+def test_betas_on_the_native_surface(tree):
+    """Hemispheres of different size, and of fsaverage's size by chance: still the subject's own surface."""
+    root, _ = tree
+    rng = np.random.default_rng(0)
+    folder = root / "nsddata_betas" / "ppdata" / "subj01" / "nativesurface" / "betas_fithrf_GLMdenoise_RR"
+    folder.mkdir(parents=True)
+    sides = {"lh": 642, "rh": 655}
+    values = {side: rng.standard_normal((3, TRIALS, n)).astype(np.float32) for side, n in sides.items()}
+    for side, n in sides.items():
+        for session in range(3):
+            image = nib.freesurfer.MGHImage(values[side][session].T.reshape(n, 1, 1, TRIALS), np.eye(4))
+            image.to_filename(str(folder / f"{side}.betas_session{session + 1:02d}.mgh"))
+        nib.freesurfer.MGHImage(np.full((n, 1, 1), 0.7, np.float32), np.eye(4)).to_filename(
+            str(folder / f"{side}.ncsnr.mgh"))
+    subject = open_dataset(root).subject("subj01", "nativesurface")
+    assert subject.space.name == "native:subj01" and (subject.space.n_left, subject.space.n_right) == (642, 655)
+    want = np.concatenate([values["lh"], values["rh"]], axis=2).reshape(-1, 1297)
+    np.testing.assert_allclose(subject.responses.rows(slice(None)), want, atol=1e-6)
+    assert subject.ceiling.for_repeats(3).shape == (1297,)
