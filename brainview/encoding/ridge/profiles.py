@@ -89,7 +89,7 @@ class FoldProfiles:
 def held_out_errors(chunk: Chunk, moments: Moments, fitted: list[FoldProfiles], columns: np.ndarray | None = None,
                     ) -> np.ndarray:
     """Return (A, t) float64 errors of every penalty, summed over the folds, for all targets of a chunk or for some."""
-    total = 0.0
+    parts = []
     for k, fold in enumerate(fitted):
         solver = fold.solver
         whole, own, truth = moments.whole, moments.folds[k], chunk.parts[k]
@@ -101,8 +101,8 @@ def held_out_errors(chunk: Chunk, moments: Moments, fitted: list[FoldProfiles], 
             mean = sums / np.float32(solver.n_train)
             stat -= (solver.n_train * solver.x_mean).astype(np.float32)[:, None] * mean
             truth = truth - ones.astype(np.float32)[:, None] * mean
-        total = total + fold.errors(stat, truth)
-    return np.maximum(total, 0.0)
+        parts.append(fold.errors(stat, truth))
+    return np.maximum(np.sum(parts, axis=0), 0.0)
 
 
 @dataclass(frozen=True, eq=False)
