@@ -49,6 +49,10 @@ def _file(c: Controller) -> list[Command]:
                 hint="Write the picture or the numbers of what is drawn"),
         Command("file.picture", "Export picture…", c.export, "Ctrl+Shift+S", menu, "export", enabled=drawn),
         Command("file.export_map", "Export map…", lambda: c.export(1), "", menu, "export", enabled=drawn),
+        Command("file.page", "Export web page…", c.choose_page, "", menu, "export", enabled=drawn,
+                hint="One HTML file with the map on a cortex that turns in any browser"),
+        Command("file.movie", "Export movie…", c.choose_movie, "", menu, "export", enabled=drawn,
+                hint="The brain turning, or unfolding from pial to flat, as MP4 or GIF"),
         Command("file.quit", "Quit", c.window.close, "Ctrl+Q", menu, "quit"),
     ]
 

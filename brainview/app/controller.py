@@ -14,6 +14,7 @@ from brainview.app.errors import Reporter
 from brainview.app.export_dialog import ExportDialog
 from brainview.app.going import Going
 from brainview.app.looks import Looks
+from brainview.app.moving import Moving
 from brainview.app.window import MainWindow
 from brainview.state.app import GROUP, AppState, Source
 from brainview.state.commands import Commands
@@ -28,7 +29,7 @@ log = logging.getLogger("brainview")
 MAPS = "Maps (*.nii *.nii.gz *.gii *.mgh *.mgz *.annot *.curv *.sulc *.thickness *.area *.label *.npy);;All files (*)"
 
 
-class Controller(Looks, Going, Copying):
+class Controller(Looks, Going, Copying, Moving):
     """Holds the parts of one window together.
 
     Parameters

@@ -19,7 +19,7 @@ from brainview.state.showing import Shower
 from brainview.state.view import ViewState
 
 #: The engine's job that reads what a picture tells about itself.
-READ_STORY = "brainview.scene.snapshot:read_story"
+READ_STORY = "brainview.scene.jobs:read_story"
 
 
 class Copying:

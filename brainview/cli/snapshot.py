@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from brainview.cli.terminal import add_json, print_json
+from brainview.cli.terminal import add_json, print_json, terminal_job
 from brainview.core.errors import FormatError
 
 VIEWS = ("lateral", "medial", "dorsal", "ventral", "anterior", "posterior")
@@ -16,7 +16,10 @@ VIEWS = ("lateral", "medial", "dorsal", "ventral", "anterior", "posterior")
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("map", type=Path, help="NIfTI, GIFTI, CIFTI, MGH, FreeSurfer or npy file; or a run or data set")
-    parser.add_argument("--out", type=Path, required=True, help="picture to write (.png)")
+    parser.add_argument("--out", type=Path, required=True,
+                        help="picture (.png), a page that turns in any browser (.html), or a movie (.mp4, .gif)")
+    parser.add_argument("--movie", choices=("spin", "morph"), default="spin", help="what moves in a movie")
+    parser.add_argument("--seconds", type=float, default=6.0, help="length of a movie")
     parser.add_argument("--index", type=int, default=0, help="which map of the file (from 0)")
     parser.add_argument("--brain", default="", help="of a run or data set: subject, or group (default: the first)")
     parser.add_argument("--metric", default="", help="of a run: which figure, for example R2")
@@ -63,6 +66,8 @@ def run(args: argparse.Namespace) -> int:
         from brainview.maps.jobs import to_surface
 
         brain_map = to_surface(brain_map, args.mesh)
+    if args.out.suffix.lower() in (".html", ".htm", ".mp4", ".gif"):
+        return _moving(args, brain_map)
     from brainview.scene.snapshot import read_story
 
     path = _copied(args, brain_map) if args.rule or args.look else _asked(args, brain_map)
@@ -77,6 +82,32 @@ def run(args: argparse.Namespace) -> int:
         note = drawn_note(brain_map.space)
         if note:
             print(note)
+    return 0
+
+
+def _moving(args: argparse.Namespace, brain_map: Any) -> int:
+    """Write a page for a browser or a movie; a volume goes onto the cortex."""
+    from brainview.maps.jobs import to_surface
+    from brainview.maps.space import VolumeSpace
+    from brainview.scene.jobs import movie, page
+
+    if isinstance(brain_map.space.root, VolumeSpace):
+        brain_map = to_surface(brain_map, args.mesh)
+    rule = rule_of(args, brain_map)
+    if args.out.suffix.lower() in (".mp4", ".gif"):
+        look = {"surface": args.surface or "inflated", "layout": args.layout or "grid", "background": args.background}
+        with terminal_job(quiet=args.json) as context:
+            path = Path(movie(brain_map, str(args.out), args.movie, rule, look, args.seconds,
+                              size=(960, 720) if args.size == "1600x1200" else pair(args.size, "--size"),
+                              context=context))
+    else:
+        path = Path(page(brain_map, str(args.out), rule, args.background))
+    size = path.stat().st_size
+    if args.json:
+        print_json({"out": str(path), "bytes": size})
+    else:
+        print(f"{path}: {size / 1e6:.1f} MB, {brain_map.name} on {brain_map.space.name}"
+              + (" (phantom: simulated data)" if brain_map.is_phantom else ""))
     return 0
 
 

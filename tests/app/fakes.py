@@ -16,7 +16,7 @@ from brainview.maps.jobs import to_volume
 from brainview.maps.meshes import load_mesh
 from brainview.maps.rois import RoiClass
 from brainview.maps.space import surface_space
-from brainview.scene.snapshot import read_story
+from brainview.scene.jobs import movie, page, read_story
 from tests.app import fake_retrieval, fake_training
 
 SPACE = surface_space("fsaverage5")
@@ -104,7 +104,8 @@ class FakeEngine:
             "brainview.maps.jobs:to_surface": lambda map, mesh: map,
             "brainview.maps.jobs:to_volume": to_volume,
             "brainview.maps.clusters:clusters": clusters,
-            "brainview.scene.snapshot:read_story": read_story,
+            "brainview.scene.jobs:read_story": read_story, "brainview.scene.jobs:page": page,
+            "brainview.scene.jobs:movie": movie,
             "brainview.training.jobs:train": lambda system_name, path, run, subjects, options: run,
             "brainview.training.jobs:present": lambda run: (fake_retrieval.present_aligned if "clip" in run
                                                             else present)(run),

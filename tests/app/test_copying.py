@@ -87,3 +87,11 @@ def test_what_cannot_be_named_is_refused_in_words(drawn, tmp_path):
     drawn.settle()
     with pytest.raises(MissingError):
         drawn.c.recipe()
+
+
+def test_page_and_movie_leave_the_window_as_jobs(drawn, tmp_path):
+    drawn.do(drawn.c.write_page(str(tmp_path / "m.html")))
+    assert "waves" in (tmp_path / "m.html").read_text()
+    drawn.do(drawn.c.write_movie(str(tmp_path / "m.gif"), "spin", seconds=0.5, fps=4, size=(160, 120)))
+    assert (tmp_path / "m.gif").stat().st_size > 500
+    assert {"page", "movie"} <= {j.function.rsplit(":", 1)[1] for j in drawn.engine.jobs}

@@ -1,0 +1,36 @@
+"""What the window asks its workers to draw or to read: pages, movies, the stories of pictures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from brainview.core.jobs import QUIET, JobContext
+from brainview.maps.brainmap import BrainMap
+from brainview.maps.display import ColorRule
+from brainview.scene import snapshot
+
+
+def read_story(path: str, *, context: JobContext = QUIET) -> dict[str, Any]:
+    """Return the story inside a picture that BrainView wrote."""
+    context.check()
+    return snapshot.read_story(path)
+
+
+def page(map: BrainMap, path: str, rule: ColorRule | None = None, background: str = "dark", *,
+         context: JobContext = QUIET) -> str:
+    """Write a map as one HTML file; returns its path."""
+    from brainview.scene.webpage import webpage
+
+    context.report(0, 1, "packing geometry and colours")
+    written = str(webpage(map, path, rule=rule, background=background))
+    context.report(1, 1, "written")
+    return written
+
+
+def movie(map: BrainMap, path: str, kind: str = "spin", rule: ColorRule | None = None,
+          look: dict[str, Any] | None = None, seconds: float = 6.0, fps: int = 24,
+          size: tuple[int, int] = (960, 720), *, context: JobContext = QUIET) -> str:
+    """Write a movie of a map; returns its path."""
+    from brainview.scene.movie import movie as work
+
+    return work(map, path, kind, rule=rule, look=look, size=size, seconds=seconds, fps=fps, context=context)
