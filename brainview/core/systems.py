@@ -54,6 +54,10 @@ SYSTEMS: dict[str, SystemEntry] = {entry.name: entry for entry in (
                 _ALIGNED, "decoding"),
     SystemEntry("brainx", "Brain to tower tokens (VINDEX / UMBRAE)", "brainview.language.brain.workflow",
                 "brainview.language.brain.config", "brainview.language.brain.jobs:present", "decoding"),
+    SystemEntry("sc-mbm", "Masked brain modelling (SC-MBM)", "brainview.language.video.pretrain",
+                "brainview.language.video.pretrain", "brainview.language.video.jobs:present", "decoding"),
+    SystemEntry("video-text", "Film clips to text across people", "brainview.language.video.train",
+                "brainview.language.video.config", "brainview.language.video.jobs:present", "decoding"),
 )}
 
 

@@ -22,7 +22,18 @@ from brainview.phantom import noise
 from brainview.phantom.anatomy import N_VERTICES, SIDES, area_names, peaks
 from brainview.phantom.category import standard
 from brainview.phantom.responses import Bank, raw_signals
-from brainview.phantom.subjects import CATEGORY, CODE, EARLY, FACTORS, SEMANTIC, Level, SubjectFields, make_subject
+from brainview.phantom.subjects import (
+    CATEGORY,
+    CODE,
+    EARLY,
+    FACTORS,
+    Q_LIMIT,
+    SEMANTIC,
+    Level,
+    SubjectFields,
+    make_subject,
+)
+from brainview.phantom.world import ACTIONS
 
 #: Edges of the icosahedron are cut into this many parts: 10 x 57² + 2 = 32,492 vertices, as fsLR 32k has.
 FREQUENCY, N_SURFACE = 57, 32_492
@@ -31,6 +42,9 @@ TR, VOLUMES, LEAD, SLOT, SLOTS = 2.0, 156, 12.0, 4.0, 72
 TRIALS = 60
 #: Share of the tuning to actions that all people have in common, and its weight beside category tuning.
 COMMON, ACTION_WEIGHT, MOTION_WEIGHT = 0.6, 1.2, 0.6
+#: What is done weighs this much beside everything else that the caption code says; film drives cortex by so much more
+#: than still pictures (both are choices, so that single trials of a stranger can be read above chance).
+DEED_WEIGHT, FILM_GAIN = 1.0, 1.6
 #: Category areas that follow actions too.
 ACTION_AREAS = ("MT", "pSTS", "EBA", "IPS", "LO2", "FBA-1", "FBA-2")
 #: Purposes of random streams that the picture phantom does not use.
@@ -146,7 +160,16 @@ def film_subject(seed: int, index: int, level: Level) -> FilmSubject:
     areas = [names.index(a) + 1 for a in ACTION_AREAS if a in table]
     acts = np.isin(fields.area, areas) & (fields.driver == CATEGORY)
     moves = np.isin(fields.area, [names.index(a) + 1 for a in ("MT", "pSTS")])
-    return FilmSubject(index, replace(fields, index=index, sem=sem.astype(np.float32), rotation=None), acts, moves)
+    q = FILM_GAIN * fields.q
+    q = (q / np.sqrt(1 + np.square(q / Q_LIMIT))).astype(np.float32)
+    return FilmSubject(index, replace(fields, index=index, sem=sem.astype(np.float32), q=q, rotation=None), acts, moves)
+
+
+def deed_codes(actions: list[str]) -> np.ndarray:
+    """Return (n, 48) float32 codes of what is done: one fixed random vector for every action."""
+    table = {name: np.random.Generator(np.random.Philox(key=i + 77)).standard_normal(CODE)
+             for i, name in enumerate(ACTIONS)}
+    return DEED_WEIGHT * np.stack([table[a] for a in actions]).astype(np.float32)
 
 
 def film_signals(person: FilmSubject, bank: Bank, motion: np.ndarray) -> np.ndarray:

@@ -35,10 +35,13 @@ from brainview.phantom.writers import had
 from brainview.phantom.writers.had_brain import (
     ACTION_WEIGHT,
     COMMON,
+    DEED_WEIGHT,
+    FILM_GAIN,
     MOTION_WEIGHT,
     TRIALS,
     FilmSubject,
     beta_noise_gain,
+    deed_codes,
     design,
     film_signals,
     film_subject,
@@ -139,7 +142,7 @@ def build_had(out: Path | str, *, context: JobContext = QUIET, **changes: Any) -
     for i, (name, script) in enumerate(zip(plan.names, scripts, strict=True)):
         part = Stage(context, 0.15 + 0.83 * i / plan.subjects, 0.15 + 0.83 * (i + 1) / plan.subjects, name)
         energy, motion = _draw(root, plan, name, script, Stage(part, 0, 0.7))
-        bank = Bank(energy, drives(script.scenes), codes(script.scenes, scale))
+        bank = Bank(energy, drives(script.scenes), codes(script.scenes, scale) + deed_codes(script.actions))
         _record(root, plan, people[i], name, script, bank, motion, (left, right), Stage(part, 0.7, 1.0))
         first = had.write_surfaces(root, name, sheet(), first)
     _write_truth(folder, plan, scripts, people, (left, right), scale)
@@ -269,7 +272,8 @@ def _write_truth(folder: Path, plan: FilmPlan, scripts: list[Script], people: li
     digest = hashlib.sha256("".join(scene_hash(s) for _, (s, _) in every).encode()).hexdigest()
     write_json(folder / "film.json", {
         "format": FORMAT, "layout": "had", **dataclasses.asdict(plan), "simulated": True, "wording": WORDING,
-        "common": COMMON, "action_weight": ACTION_WEIGHT, "motion_weight": MOTION_WEIGHT, "stimuli_sha256": digest,
+        "common": COMMON, "action_weight": ACTION_WEIGHT, "motion_weight": MOTION_WEIGHT,
+        "deed_weight": DEED_WEIGHT, "film_gain": FILM_GAIN, "stimuli_sha256": digest,
         "code_scale": dataclasses.asdict(scale),
         "surface": "icosahedron of frequency 57 over fsaverage5; not the vertex order of the HCP's fsLR 32k",
         "versions": {name: metadata.version(name) for name in ("numpy", "scipy", "nilearn", "nibabel", "av")}})
