@@ -136,7 +136,8 @@ def judge_person(judge: Judge, texts: Mapping[str, Sequence[str]], *, permutatio
     brain = list(texts["brain"])
     source = np.random.default_rng(seed)
     orders = [source.permutation(len(brain)) for _ in range(permutations)]
-    rows, definitions = [], {}
+    rows: list[dict[str, Any]] = []
+    definitions: dict[str, str] = {}
     for kind in KINDS:
         if kind == "shuffled":
             continue

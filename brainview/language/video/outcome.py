@@ -41,7 +41,6 @@ def evaluate_run(parts: Parts, run: Path, features: dict[str, np.ndarray], *,
     file = run / "evaluation.json"
     if file.is_file():
         return read_json(file)
-    _save_features(parts, run, features)
     key = next(iter(parts.lesson.questions))
     question, answers = parts.lesson.questions[key], parts.lesson.answers.text
     names, data = parts.data.stimuli.names, parts.data
@@ -73,6 +72,7 @@ def evaluate_run(parts: Parts, run: Path, features: dict[str, np.ndarray], *,
               "references": parts.lesson.answers.story(), "phantom": data.dataset.phantom,
               "trained_on": list(data.split.train), "samples": _samples(parts, test, texts, references, 10)}
     _save_texts(parts, run, test, texts, references, question)
+    _save_features(parts, run, features)
     write_json(file, report)
     return report
 
@@ -116,7 +116,7 @@ def _nearest(z: np.ndarray, source: np.ndarray) -> np.ndarray:
 def _wrong_person(test: Trials, train: Trials, source: np.ndarray) -> np.ndarray:
     """Return for every test trial the mean tokens of training people at the same place of the same run."""
     def slot(trials: Trials) -> np.ndarray:
-        first = {}
+        first: dict[tuple[int, int], int] = {}
         out = np.empty(len(trials), np.int64)
         for i, key in enumerate(zip(trials.who.tolist(), trials.run.tolist(), strict=True)):
             first.setdefault(key, int(trials.row[i]))
@@ -219,12 +219,14 @@ def plane(features: np.ndarray, seed: int = 0, most: int = 2000) -> np.ndarray:
     pick = np.sort(np.random.default_rng(seed).permutation(len(features))[:most])
     if len(pick) < 8:
         return out
+    threads = torch.get_num_threads()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from umap import UMAP
 
         out[pick] = UMAP(n_neighbors=min(15, len(pick) - 1), metric="cosine", random_state=seed, n_epochs=120,
                          n_jobs=1).fit_transform(features[pick])
+    torch.set_num_threads(threads)  # numba changes it, which makes small models ten times slower
     return out
 
 

@@ -99,7 +99,7 @@ class VolumeTokenizer(nn.Module):
         if not isinstance(root, VolumeSpace):
             raise MismatchError(f"{space.name} is not a volume")
         index = space.root_index if isinstance(space, MaskedSpace) else np.arange(root.size)
-        self.register_buffer("place", torch.from_numpy(np.asarray(index, np.int64)), persistent=False)
+        self.register_buffer("place", torch.from_numpy(np.array(index, np.int64)), persistent=False)
         self.shape, self.times = root.shape, times
         k = stride
         while k > 1 and min(root.shape) // (k * k) < 1:  # a shrunken volume has no room for two strides of 4

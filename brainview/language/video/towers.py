@@ -160,7 +160,7 @@ def clip_tokens(tower: Tower, stimuli: ClipStimuli, ids: np.ndarray, frames: int
 def _compute(tower: Tower, stimuli: ClipStimuli, ids: np.ndarray, frames: int, tokens_file: Path, there_file: Path,
              context: JobContext) -> None:
     there = np.zeros(len(ids), bool)
-    out: np.ndarray | None = None
+    out: Any = None
     with atomic_path(tokens_file, suffix=".npy") as temporary:
         for i, stimulus in enumerate(ids.tolist()):
             if i % 8 == 0:
