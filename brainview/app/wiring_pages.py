@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from brainview.app.wiring_in_silico import InSilicoWiring
+from brainview.app.wiring_film import FilmWiring
 from brainview.app.wiring_peaks import PeaksWiring
 from brainview.app.wiring_retrieval import RetrievalWiring
 from brainview.app.wiring_training import TrainingWiring
@@ -22,4 +23,5 @@ PAGES: tuple[Callable[[Any], Any], ...] = (
     PeaksWiring,
     RetrievalWiring,
     InSilicoWiring,
+    FilmWiring,
 )

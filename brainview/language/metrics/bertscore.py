@@ -103,6 +103,10 @@ def bert_scores(hypotheses: Sequence[str], references: Sequence[str], *, model: 
                       f"BERTScore ({name}, layer {used}{', rescaled' if rescale else ''})")
 
 
+#: Vectors of texts that were asked for before.
+_KNOWN: dict[str, np.ndarray] = {}
+
+
 @lru_cache(maxsize=1)
 def _encoder(folder: str) -> tuple[Any, Any]:
     from transformers import AutoModel, AutoTokenizer
@@ -115,14 +119,16 @@ def sentence_vectors(texts: Sequence[str], *, batch: int = 64) -> np.ndarray:
     import torch
 
     tokenizer, model = _encoder(str(minilm_folder()))
-    unique = sorted(set(texts), key=lambda t: (len(t), t))
-    rows = []
+    unique = sorted(set(texts) - set(_KNOWN), key=lambda t: (len(t), t))
+    if len(_KNOWN) > 100_000:
+        _KNOWN.clear()
+        unique = sorted(set(texts), key=lambda t: (len(t), t))
     with torch.inference_mode():
         for start in range(0, len(unique), batch):
             tokens = tokenizer([t or "." for t in unique[start:start + batch]], padding=True, truncation=True,
                                max_length=256, return_tensors="pt")
             hidden = model(**tokens).last_hidden_state
             mask = tokens["attention_mask"][..., None]
-            rows.append(torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1).numpy())
-    place = {t: i for i, t in enumerate(unique)}
-    return np.concatenate(rows)[[place[t] for t in texts]].astype(np.float32)
+            found = torch.nn.functional.normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1).numpy()
+            _KNOWN.update(zip(unique[start:start + batch], found, strict=True))
+    return np.stack([_KNOWN[t] for t in texts]).astype(np.float32)

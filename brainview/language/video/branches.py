@@ -37,8 +37,8 @@ def qformer(width: int, heads: int, layers: int, inside: int, every: int) -> Any
     """Return a Blip2QFormerModel without text, cross-attending to `inside`-wide tokens in every `every`-th layer."""
     # BERT's 0.02 suits its width; a narrow model of that spread would hardly hear what it attends to
     spread = 0.02 if width >= 768 else width**-0.5
-    config = Blip2QFormerConfig(initializer_range=spread, hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads,
-                                intermediate_size=4 * width, encoder_hidden_size=inside,
+    config = Blip2QFormerConfig(initializer_range=spread, hidden_size=width, num_hidden_layers=layers,
+                                num_attention_heads=heads, intermediate_size=4 * width, encoder_hidden_size=inside,
                                 cross_attention_frequency=every, vocab_size=2, use_qformer_text_input=False)
     return Blip2QFormerModel(config)
 

@@ -48,8 +48,11 @@ class FilmConfig:
     ask: str = ""                    # keys of the questions that are used, comma separated, "" = all
     llm: str = "tiny"                # tiny, smol, folder or hub name
     llm_width: int = 128
-    llm_depth: int = 4
-    video_epochs: int = 4            # 0 = keep the video branch as made (random: only for tests)
+    llm_depth: int = 2
+    words_epochs: int = 4            # tiny: epochs of the teacher's sentences alone, before clips
+    words_lr: float = 3e-3
+    contrast: float = 1.0            # weight of the clip-text contrast that trains the video branch beside its answers
+    video_epochs: int = 6            # 0 = keep the video branch as made (random: only for tests)
     video_lr: float = 2e-3
     video_weights: str = ""          # safetensors of a trained video branch
     # stage I
@@ -63,7 +66,7 @@ class FilmConfig:
     reduce: str = "mean"
     noise: float = 0.3
     # stage II
-    stage2_epochs: int = 3
+    stage2_epochs: int = 2
     stage2_lr: float = 5e-4
     lam: float = 0.5                 # lambda L_CE + (1 - lambda) L_DA
     eta: float = 0.05

@@ -84,14 +84,15 @@ class Judge:
                "ROUGE-L F": rouge[:, 2]}
         return {k: 100 * np.asarray(v, float) for k, v in out.items()}
 
-    def score(self, texts: Sequence[str], order: np.ndarray | None = None) -> tuple[dict[str, float], dict[str, str]]:
-        """Return every metric (percent) and the definitions that go with them."""
+    def score(self, texts: Sequence[str], order: np.ndarray | None = None, *,
+              bert: bool = True) -> tuple[dict[str, float], dict[str, str]]:
+        """Return every metric (percent; `bert` = BERTScore too) and the definitions that go with them."""
         each = self.each(texts, order)
         said = [texts[i] for i in order] if order is not None else list(texts)
         bleu = sacre_bleu(said, self.references)
         out = {k: float(v.mean()) for k, v in each.items()} | {"BLEU-1": bleu.bleu1, "BLEU-2": bleu.bleu2}
         words = {"BLEU-1": bleu.signature, "BLEU-2": bleu.signature, "ROUGE-L F": DEFINITION}
-        if self.bertscore != "none":
+        if bert and self.bertscore != "none":
             scored = bert_scores(said, self.references, model=self.bertscore)
             out["BERTScore"], words["BERTScore"] = 100 * float(scored.f.mean()), scored.label
         return {k: out[k] for k in METRICS if k in out}, words
@@ -149,7 +150,9 @@ def judge_person(judge: Judge, texts: Mapping[str, Sequence[str]], *, permutatio
     shuffles = []
     for number, order in enumerate(orders):
         context.report(number, len(orders), "shuffled brains")
-        shuffles.append(judge.score(brain, order)[0])
+        shuffles.append(judge.score(brain, order, bert=False)[0])
+    for found, value in zip(shuffles, _shuffled_bert(judge, brain, orders), strict=False):
+        found["BERTScore"] = value
     own, each = rows[0], judge.each(brain)
     tests = {}
     for metric in own:
@@ -169,6 +172,15 @@ def judge_person(judge: Judge, texts: Mapping[str, Sequence[str]], *, permutatio
     rows.insert(1, middle)
     return {"rows": rows, "tests": tests, "definitions": definitions, "collapsed": collapsed(brain),
             "distinct": distinct_share(brain), "n": len(brain)}
+
+
+def _shuffled_bert(judge: Judge, brain: list[str], orders: list[np.ndarray]) -> list[float]:
+    """Return BERTScore (percent) of every shuffle, in one call: each different text goes through the encoder once."""
+    if judge.bertscore == "none" or not orders:
+        return []
+    texts = [brain[i] for order in orders for i in order]
+    found = bert_scores(texts, judge.references * len(orders), model=judge.bertscore)
+    return [100 * float(v) for v in found.f.reshape(len(orders), -1).mean(1)]
 
 
 def _sharper(tests: dict[str, Any], judge: Judge, brain: list[str], seed: int) -> None:

@@ -26,6 +26,7 @@ from brainview.language.video.losses import (
     CosineClassifier,
     FeatureBank,
     adaptation_loss,
+    clip_loss,
     entropy_separation,
     neighbourhood_loss,
     stage_one_loss,
@@ -82,6 +83,39 @@ def fit_masked(model: MaskedModel, trials: Trials, config: FilmConfig, folder: R
     return loop.run(context, "masked pretraining")
 
 
+def fit_words(llm: SoftLlm, stimulus: np.ndarray, lesson: Lesson, config: FilmConfig, folder: RunFolder | None,
+              context: JobContext = QUIET) -> list[dict[str, float]]:
+    """Train a tiny language model on the teacher's sentences of training clips, without any picture."""
+    llm.model.requires_grad_(True)
+
+    def step(index: np.ndarray, source: np.random.Generator) -> dict[str, Tensor]:
+        asked, said = lesson.draw(stimulus[index], source)
+        return {"loss": llm.loss(None, asked, said)}
+
+    loop = Loop(llm.model, step, len(stimulus), Recipe(config.words_epochs, config.batch, config.words_lr,
+                                                       config.weight_decay, config.clip_grad, config.precision,
+                                                       config.seed, betas=(0.9, 0.98)), folder)
+    return loop.run(context, "words")
+
+
+class Contrast(nn.Module):
+    """Clip against text, as BLIP-2 trains its Q-Former first; the text side is the mean of word embeddings.
+
+    Parameters
+    ----------
+    width, words, size : int
+        Of video tokens, of word embeddings, of the common space.
+    """
+
+    def __init__(self, width: int, words: int, size: int = 64) -> None:
+        super().__init__()
+        self.clip, self.text = nn.Linear(width, size), nn.Linear(words, size)
+
+    def forward(self, tokens: Tensor, words: Tensor) -> Tensor:
+        """Return the contrastive loss of (B, L, width) tokens and (B, words) texts (sum of both directions)."""
+        return clip_loss(self.clip(tokens.float().mean(1)), self.text(words.float()), 10.0)
+
+
 def fit_video(video: VideoBranch, llm: SoftLlm, tokens: np.ndarray, row: dict[int, int], stimulus: np.ndarray,
               lesson: Lesson, config: FilmConfig, folder: RunFolder | None, *, with_llm: bool,
               context: JobContext = QUIET) -> list[dict[str, float]]:
@@ -91,15 +125,24 @@ def fit_video(video: VideoBranch, llm: SoftLlm, tokens: np.ndarray, row: dict[in
     ----------
     tokens : (clips, frames, tokens, width); `row` : stimulus id -> row; stimulus : (n,) training clips
     """
-    holder = nn.ModuleDict({"video": video, "llm": llm.model})
-    train_only(holder, lambda name: name.startswith("video.") or with_llm)
+    contrast = Contrast(video.sizes.width, llm.width)
+    holder = nn.ModuleDict({"video": video, "llm": llm.model, "contrast": contrast})
+    train_only(holder, lambda name: not name.startswith("llm.") or with_llm)
     video.train()
+    first = next(iter(lesson.questions))
 
     def step(index: np.ndarray, source: np.random.Generator) -> dict[str, Tensor]:
         ids = stimulus[index]
         seen = torch.from_numpy(np.stack([tokens[row[i]] for i in ids.tolist()]).astype(np.float32)).to(loop.device)
         asked, said = lesson.draw(ids, source)
-        return {"loss": llm.loss(video.proj(video(seen)), asked, said)}
+        x = video(seen)
+        ce = llm.loss(video.proj(x), asked, said)
+        if not config.contrast:
+            return {"loss": ce}
+        main = [lesson.answers.text.get((lesson.names[i], first), said[k]) for k, i in enumerate(ids.tolist())]
+        words = torch.stack([llm.embed(llm.ids(text)).mean(0) for text in main])
+        pair = contrast(x, words)
+        return {"loss": ce + config.contrast * pair, "ce": ce, "contrast": pair}
 
     loop = Loop(holder, step, len(stimulus), Recipe(config.video_epochs, config.batch, config.video_lr,
                                                     config.weight_decay, config.clip_grad, config.precision,

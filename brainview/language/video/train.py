@@ -3,7 +3,7 @@
 ::
 
     RUN/ run.json people.json pointer.json generations/...   everything that is needed to describe a brain
-    RUN/stages/{video,mbm,stage1,stage2,stage2-off}/          each stage a run of its own, resumed epoch by epoch
+    RUN/stages/{words,video,mbm,stage1,stage2,stage2-off}/          each stage a run of its own, resumed epoch by epoch
     RUN/llm/                                                  the tiny language model, where one was made
     RUN/evaluation.json texts.jsonl features.safetensors      tables, all texts, features before and after adaptation
 """
@@ -39,6 +39,7 @@ from brainview.language.video.stages import (
     fit_stage_one,
     fit_stage_two,
     fit_video,
+    fit_words,
     video_targets,
 )
 from brainview.language.video.teacher import find_answers, read_questions
@@ -116,7 +117,7 @@ def prepare(dataset: Any, split: PeopleSplit, config: FilmConfig, run: Path, *,
         raise MissingError(f"no question is called {unknown[0]!r}", remedy="Known: " + ", ".join(questions) + ".")
     questions = {k: questions[k] for k in asked} if asked else questions
     lesson = Lesson(questions, find_answers(config.teacher, data.stimuli), data.stimuli.names)
-    ids = np.unique(np.concatenate([data.train.stimulus, data.test.stimulus]))
+    ids = data.stimuli.ids
     tower = load_tower(config.vision)
     tokens, there = clip_tokens(tower, data.stimuli, ids, config.frames, context=Stage(context, 0.3, 0.9, "clips"))
     row = {int(s): i for i, s in enumerate(ids)}
@@ -161,9 +162,12 @@ def _fit(parts: Parts, folder: RunFolder, context: JobContext) -> dict[str, np.n
     if config.video_weights:
         load_part(parts.video, config.video_weights)
     elif config.video_epochs:
+        if config.llm == "tiny":
+            fit_words(parts.llm, data.train.stimulus, parts.lesson, config, _stage(folder, "words", config, parts),
+                      Stage(context, 0.0, 0.08))
         fit_video(parts.video, parts.llm, parts.tokens, row, data.train.stimulus, parts.lesson, config,
                   _stage(folder, "video", config, parts), with_llm=config.llm == "tiny",
-                  context=Stage(context, 0.0, 0.35))
+                  context=Stage(context, 0.08, 0.35))
     if config.llm == "tiny" and not (folder.path / "llm" / "config.json").is_file():
         save_llm(parts.llm, folder.path / "llm")
     targets = video_targets(parts.video, parts.tokens, context=Stage(context, 0.35, 0.38))

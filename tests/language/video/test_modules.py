@@ -1,4 +1,4 @@
-"""Adaptors, masked modelling, tokenizers, branches and the language model's prompt, with tiny models of the real classes."""
+"""Adaptors, masked modelling, tokenizers, branches and prompts, with tiny models of the real classes."""
 
 from __future__ import annotations
 
