@@ -10,7 +10,8 @@ from brainview.core.paths import resources_dir
 #: meaning -> glyph of the Material Design set that qtawesome ships.
 GLYPHS = {
     "open": "mdi6.folder-open-outline", "map": "mdi6.file-image-outline", "run": "mdi6.chart-box-outline",
-    "train": "mdi6.play", "play": "mdi6.play", "pause": "mdi6.pause", "save": "mdi6.content-save-outline", "export": "mdi6.export-variant",
+    "play": "mdi6.play", "pause": "mdi6.pause",
+    "train": "mdi6.play", "save": "mdi6.content-save-outline", "export": "mdi6.export-variant",
     "picture": "mdi6.image-outline", "undo": "mdi6.undo", "redo": "mdi6.redo", "theme": "mdi6.brightness-6",
     "help": "mdi6.keyboard-outline", "close": "mdi6.close", "cancel": "mdi6.close-circle-outline",
     "retry": "mdi6.refresh", "log": "mdi6.text-box-outline", "down": "mdi6.chevron-down",

@@ -1,4 +1,4 @@
-"""``brainview evaluate captions|boxes``: score prediction files of the BrainHub form."""
+"""``brainview evaluate captions|boxes|answers``: score prediction files beside what chance gives."""
 
 from __future__ import annotations
 
@@ -13,18 +13,22 @@ from brainview.core.files import read_json
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("what", choices=["captions", "boxes"])
+    parser.add_argument("what", choices=["captions", "boxes", "answers"])
     parser.add_argument("--references", required=True, type=Path, metavar="F",
                         help="captions: {image: [caption, ...]}; boxes: {image: {class: [[x0, y0, x1, y1], ...]}}")
     parser.add_argument("--candidates", required=True, type=Path, metavar="F", help="the predictions, same keys")
     parser.add_argument("--groups", type=Path, metavar="F",
-                        help="boxes: {group: [class, ...]} to score groups of classes as well")
+                        help="boxes: {group: [class, ...]} to score groups of classes as well; answers: {key: category}")
+    parser.add_argument("--encoder", default="minilm", metavar="E",
+                        help="answers: encoder of BERTScore, minilm (offline), a local folder, or none")
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Score and print."""
     references, candidates = _mapping(args.references), _mapping(args.candidates)
+    if args.what == "answers":
+        return _answers(args, references, candidates)
     rows = _captions(candidates, references) if args.what == "captions" else _boxes(candidates, references, args.groups)
     if args.json:
         print_json({"what": args.what, "candidates": args.candidates.name, "references": args.references.name,
@@ -84,3 +88,22 @@ def _boxes(candidates: dict[str, Any], references: dict[str, Any], groups: Path 
         rows += [{"metric": f"{name} acc@0.5", "value": round(100 * scores.accuracy, 2), "n": n, "note": "IoU > 0.5"},
                  {"metric": f"{name} IoU", "value": round(100 * scores.iou, 2), "n": n, "note": "first box of a class"}]
     return rows
+
+
+def _answers(args: argparse.Namespace, references: dict[str, Any], candidates: dict[str, Any]) -> int:
+    """Score answers with shuffles beside every number: fluent text of the right form scores high by itself."""
+    from brainview.language.video.evaluation import evaluate_files
+
+    said = {k: _sentence(v, k) for k, v in candidates.items()}
+    wanted = {k: _sentence(v, k) for k, v in references.items()}
+    groups = {k: str(v) for k, v in _mapping(args.groups).items()} if args.groups else None
+    report = evaluate_files(wanted, said, bertscore=args.encoder, categories=groups)
+    if args.json:
+        print_json({"what": "answers", "candidates": args.candidates.name, "references": args.references.name, **report})
+        return 0
+    rows = [[metric, f"{t['brain']:.2f}", f"{t['shuffled']:.2f}", f"{t['sd']:.2f}", f"{t['difference']:+.2f}",
+             f"{t['p']:.4f}", report["definitions"].get(metric, "")] for metric, t in report["tests"].items()]
+    print(table(rows, ["metric", "x100", "shuffled", "s.d.", "difference", "p", "definition"]))
+    print(f"{report['n']} answers, {100 * report['distinct']:.0f} % distinct."
+          + (f" COLLAPSED: {report['collapsed']}." if report["collapsed"] else ""))
+    return 0

@@ -196,8 +196,9 @@ class FilmPage(QWidget):
         if found["kind"] == "beta":
             self.link.setText("On the cortex: the trial's beta (no time series is here).")
             return
-        self.link.setText(f"On the cortex: volume {number + 1} of {len(found['maps'])}, {found['times'][number]:+.1f} s "
-                          f"from clip onset, TR {found['tr']:g} s. The response lags by about 5 s.")
+        seconds = found["times"][number]
+        self.link.setText(f"On the cortex: volume {number + 1} of {len(found['maps'])}, {seconds:+.1f} s from clip "
+                          f"onset, TR {found['tr']:g} s. The response lags by about 5 s.")
 
     def show_answers(self, rows: list[Mapping[str, Any]]) -> None:
         """Show the answers to every question beside the teacher's."""
