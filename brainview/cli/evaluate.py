@@ -18,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="captions: {image: [caption, ...]}; boxes: {image: {class: [[x0, y0, x1, y1], ...]}}")
     parser.add_argument("--candidates", required=True, type=Path, metavar="F", help="the predictions, same keys")
     parser.add_argument("--groups", type=Path, metavar="F",
-                        help="boxes: {group: [class, ...]} to score groups of classes as well; answers: {key: category}")
+                        help="boxes: {group: [class, ...]} to score groups of classes too; answers: {key: category}")
     parser.add_argument("--encoder", default="minilm", metavar="E",
                         help="answers: encoder of BERTScore, minilm (offline), a local folder, or none")
     add_json(parser)
@@ -99,7 +99,8 @@ def _answers(args: argparse.Namespace, references: dict[str, Any], candidates: d
     groups = {k: str(v) for k, v in _mapping(args.groups).items()} if args.groups else None
     report = evaluate_files(wanted, said, bertscore=args.encoder, categories=groups)
     if args.json:
-        print_json({"what": "answers", "candidates": args.candidates.name, "references": args.references.name, **report})
+        print_json({"what": "answers", "candidates": args.candidates.name, "references": args.references.name,
+                    **report})
         return 0
     rows = [[metric, f"{t['brain']:.2f}", f"{t['shuffled']:.2f}", f"{t['sd']:.2f}", f"{t['difference']:+.2f}",
              f"{t['p']:.4f}", report["definitions"].get(metric, "")] for metric, t in report["tests"].items()]

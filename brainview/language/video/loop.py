@@ -154,14 +154,15 @@ class Loop:
                                 remedy="Train into a new folder.")
         with torch.no_grad():
             for key, parameter in own.items():
-                parameter.copy_(torch.from_numpy(np.array(tensors[key])))
+                parameter.copy_(torch.from_numpy(np.array(tensors[key]).reshape(parameter.shape)))
         saved = {k: torch.from_numpy(np.array(v)) for k, v in self.folder.load_state("last").items()}
         self.epoch = int(saved.pop("epoch")[0])
         content = self.optimizer.state_dict()
         for key, value in saved.items():
             if key.startswith("adam."):
                 _, number, name = key.split(".", 2)
-                content["state"].setdefault(int(number), {})[name] = value
+                # a number is stored as an array of one
+                content["state"].setdefault(int(number), {})[name] = value.reshape(()) if name == "step" else value
         self.optimizer.load_state_dict(content)
         if self.kept is not None:
             self.kept.load_state_dict({k.removeprefix("kept."): v for k, v in saved.items() if k.startswith("kept.")})

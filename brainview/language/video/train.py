@@ -221,7 +221,8 @@ def second_without_adaptation(parts: Parts, folder: RunFolder, context: JobConte
         own = dict(brain.named_parameters())
         for key, value in start.items():
             if key.startswith("brain."):
-                own[key.removeprefix("brain.")].copy_(torch.from_numpy(np.array(value)))
+                weight = own[key.removeprefix("brain.")]
+                weight.copy_(torch.from_numpy(np.array(value).reshape(weight.shape)))
         torch.manual_seed(config.seed)
         g.weight.copy_(0.02 * torch.randn(g.weight.shape))
     other = Parts(**{**parts.__dict__, "brain": brain, "g": g, "config": config})
@@ -239,6 +240,8 @@ def load_part(module: nn.Module, path: os.PathLike | str) -> None:
 def load_tensors(module: nn.Module, tensors: dict[str, np.ndarray], where: Any) -> None:
     """Load arrays into a module; raises MismatchError that names missing, unknown and misshapen ones."""
     own = module.state_dict()
+    tensors = {k: np.asarray(v).reshape(()) if k in own and own[k].ndim == 0 and np.size(v) == 1 else v
+               for k, v in tensors.items()}  # a number is stored as an array of one
     missing, extra = sorted(set(own) - set(tensors)), sorted(set(tensors) - set(own))
     wrong = [f"{k} {tensors[k].shape} here {tuple(own[k].shape)}" for k in own
              if k in tensors and tuple(tensors[k].shape) != tuple(own[k].shape)]

@@ -51,7 +51,7 @@ class FilmPage(QWidget):
         self._film: Mapping[str, Any] = {}
         self._build_parts()
         body = stacked(self.head, row(self.people, self.trial, self.of, stretch=2),
-                       row(self.player, stacked(self.what, self.course, self.link), stretch=1), self.texts,
+                       row(self.player, stacked(self.what, self.course), stretch=1), self.link, self.texts,
                        row(self.question, self.ask, stretch=0), self.answers, Section("Scores", self._scores()),
                        Section("People and categories", self._planes()),
                        Section("Published", self.anchors, open_=False))
@@ -97,7 +97,7 @@ class FilmPage(QWidget):
         return stacked(self.scores, self.score_note)
 
     def _planes(self) -> QWidget:
-        return stacked(row(self.when, self.colour, stretch=0), self.plane, self.adaptation)
+        return stacked(self.when, self.colour, self.plane, self.adaptation)
 
     def _tell(self, name: str, value: object) -> None:
         if not self._silent:

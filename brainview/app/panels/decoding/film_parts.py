@@ -158,7 +158,7 @@ class CourseStrip(QWidget):
         ground.setAlpha(56)
         painter.fillRect(clip, ground)
         painter.setPen(color("text2"))
-        painter.drawText(QRectF(clip.left() - 30, 2, clip.width() + 60, 16), Qt.AlignmentFlag.AlignCenter, "clip")
+        painter.drawText(QRectF(clip.left() - 20, 2, clip.width() + 40, 16), Qt.AlignmentFlag.AlignCenter, "clip")
         t = np.linspace(low, high, 160)
         h = response_curve(t)
         curve = QPainterPath()
@@ -167,10 +167,9 @@ class CourseStrip(QWidget):
             curve.moveTo(point) if i == 0 else curve.lineTo(point)
         painter.setPen(QPen(color("right"), 1.6))
         painter.drawPath(curve)
-        peak = self._x(5.0)
         painter.setPen(color("right"))
-        where = QRectF(peak + 14, 2, 150, 16)
-        painter.drawText(where, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, "expected response")
+        where = QRectF(self.width() - 140, 2, 138, 16)
+        painter.drawText(where, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, "expected response")
         if self._now >= 0 and self._duration:
             painter.setPen(QPen(color("accent_text"), 1))
             x = self._x(self._now * self._duration)
@@ -187,7 +186,7 @@ class CourseStrip(QWidget):
             painter.setBrush(color("accent") if chosen else color("raised"))
             painter.drawRoundedRect(box, 3, 3)
             painter.setPen(color("text") if chosen else color("text3"))
-            painter.drawText(box.adjusted(-10, 15, 10, 18), Qt.AlignmentFlag.AlignCenter, f"{seconds:+.0f}")
+            painter.drawText(box.adjusted(-10, 15, 10, 18), Qt.AlignmentFlag.AlignCenter, f"{seconds:.0f}")
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if self._times:
@@ -350,7 +349,7 @@ class PeoplePlane(QWidget):
                 tint = self.hue(int(self._group[i]))
                 tint.setAlpha(230 if held else 130)
                 painter.setBrush(tint)
-                painter.setPen(QPen(color("text"), 0.8) if held else Qt.PenStyle.NoPen)
+                painter.setPen(QPen(color("text"), 0.6) if held else Qt.PenStyle.NoPen)
                 size = 2.6 if held else 1.9
                 painter.drawEllipse(QPointF(float(x[i]), float(y[i])), size, size)
         at = 10.0
