@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from brainview.app.wiring_in_silico import InSilicoWiring
 from brainview.app.wiring_film import FilmWiring
+from brainview.app.wiring_in_silico import InSilicoWiring
 from brainview.app.wiring_peaks import PeaksWiring
 from brainview.app.wiring_retrieval import RetrievalWiring
 from brainview.app.wiring_training import TrainingWiring
