@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from brainview.app.wiring_figures import FiguresWiring
 from brainview.app.wiring_film import FilmWiring
 from brainview.app.wiring_in_silico import InSilicoWiring
 from brainview.app.wiring_peaks import PeaksWiring
@@ -24,4 +25,5 @@ PAGES: tuple[Callable[[Any], Any], ...] = (
     RetrievalWiring,
     InSilicoWiring,
     FilmWiring,
+    FiguresWiring,
 )

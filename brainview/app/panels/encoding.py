@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from brainview.app.panels.figures import FiguresPage
 from brainview.app.panels.in_silico import InSilicoPage
 from brainview.app.panels.predictions import PredictionsSection
 from brainview.app.theme import GRID
@@ -219,14 +220,16 @@ class EncodingPanel(QStackedWidget):
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         self.tabs.setAccessibleName("Pages of the encoding model")
-        self.pages: dict[str, QWidget] = {"model": scrolled(body), "in_silico": self.in_silico}
-        for page, words in zip(self.pages.values(), ("Model", "In silico"), strict=True):
+        self.figures = FiguresPage()
+        self.pages: dict[str, QWidget] = {"model": scrolled(body), "figures": self.figures,
+                                          "in_silico": self.in_silico}
+        for page, words in zip(self.pages.values(), ("Model", "Figures", "In silico"), strict=True):
             self.tabs.addTab(page, words)
         self.addWidget(empty)
         self.addWidget(self.tabs)
 
     def show_page(self, name: str) -> None:
-        """Bring a page to the front: ``model``, ``in_silico``."""
+        """Bring a page to the front: ``model``, ``figures``, ``in_silico``."""
         self.tabs.setCurrentWidget(self.pages[name])
 
     def show_run(self, run: RunInfo | None) -> None:
