@@ -9,6 +9,7 @@ from typing import Any
 
 from PySide6.QtWidgets import QFileDialog
 
+from brainview.app.atlases import Atlases
 from brainview.app.copying import Copying
 from brainview.app.errors import Reporter
 from brainview.app.export_dialog import ExportDialog
@@ -17,6 +18,7 @@ from brainview.app.looks import Looks
 from brainview.app.moving import Moving
 from brainview.app.window import MainWindow
 from brainview.state.app import GROUP, AppState, Source
+from brainview.state.atlases import AtlasState
 from brainview.state.commands import Commands
 from brainview.state.project import SUFFIX
 from brainview.state.session import Session
@@ -29,7 +31,7 @@ log = logging.getLogger("brainview")
 MAPS = "Maps (*.nii *.nii.gz *.gii *.mgh *.mgz *.annot *.curv *.sulc *.thickness *.area *.label *.npy);;All files (*)"
 
 
-class Controller(Looks, Going, Copying, Moving):
+class Controller(Looks, Going, Copying, Moving, Atlases):
     """Holds the parts of one window together.
 
     Parameters
@@ -47,6 +49,8 @@ class Controller(Looks, Going, Copying, Moving):
         self.undo = UndoStack()
         self.session = Session(engine, self.app, self.view, self.undo)
         self.shower = Shower(self.session)
+        self.atlases = AtlasState()
+        self.session.parts["atlases"] = self.atlases
         self.reporter = Reporter(window.notices)
         self.commands: Commands | None = None
         self.folder = str(Path.home())

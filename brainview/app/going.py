@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,8 @@ from brainview.app.palette import Palette
 from brainview.app.window import MainWindow
 from brainview.core.errors import MissingError
 from brainview.maps.display import Pick
-from brainview.maps.space import VolumeSpace
+from brainview.maps.rois import RoiClass
+from brainview.maps.space import Space, VolumeSpace
 from brainview.state.app import AppState, RoiKey
 from brainview.state.commands import Command, Commands
 from brainview.state.places import Place, center_vertex, regions
@@ -27,6 +29,7 @@ class Going:
     window: MainWindow
     reporter: Reporter
     commands: Commands | None
+    regions: Callable[[], tuple[dict[str, RoiClass], Space | None]]
 
     def show_palette(self, places_only: bool = False) -> Palette:
         """Open the box that finds commands, regions and places."""
@@ -34,8 +37,8 @@ class Going:
             if self.commands is not None:
                 self.reporter.guarded(lambda: self.commands.run(command.id))  # type: ignore[union-attr]
 
-        subject = self.app.subject
-        known = regions(subject.rois, subject.space) if subject is not None else []
+        classes, space = self.regions()
+        known = regions(classes, space) if space is not None else []
         palette = Palette(self.window, None if places_only else self.commands,
                           [(words, partial(self.reporter.guarded, partial(self.go_to_region, key)))
                            for words, key in known],
@@ -73,11 +76,11 @@ class Going:
 
     def go_to_region(self, key: RoiKey) -> Pick | None:
         """Select a region, outline it and put the cursor in its middle."""
-        subject, scene = self.app.subject, self._scene()
+        (classes, space), scene = self.regions(), self._scene()
         mesh = scene.meshes.get(key.hemisphere)
-        if subject is None or mesh is None:
+        if space is None or mesh is None:
             raise MissingError(f"{key.roi} is not on screen", remedy="Show its hemisphere first.")
-        vertex = center_vertex(subject.rois, subject.space, key, mesh.anatomical)
+        vertex = center_vertex(classes, space, key, mesh.anatomical)
         self.app.rois = (key,)
         if vertex is None:
             raise MissingError(f"{key.roi} has no vertex on this mesh")

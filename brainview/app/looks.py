@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtWidgets import QApplication
@@ -11,6 +12,8 @@ from brainview.app.actions import MOUSE, ShortcutSheet
 from brainview.app.errors import Reporter
 from brainview.app.window import MainWindow
 from brainview.core.paths import cache_dir
+from brainview.maps.rois import RoiClass
+from brainview.maps.space import Space
 from brainview.state.app import AppState
 from brainview.state.commands import Commands
 from brainview.state.regions import SELECTION
@@ -32,6 +35,7 @@ class Looks:
     undo: UndoStack
     reporter: Reporter
     commands: Commands | None
+    regions: Callable[[], tuple[dict[str, RoiClass], Space | None]]
 
     def has_outlines(self) -> bool:
         """Tell whether borders of regions are drawn, the selected ones aside."""
@@ -39,9 +43,9 @@ class Looks:
 
     def toggle_outlines(self) -> None:
         """Show the borders of every class of regions, or none."""
-        subject = self.app.subject
+        classes, _ = self.regions()
         selected = tuple(n for n in self.view.outlines if n == SELECTION)
-        self.view.outlines = selected if self.has_outlines() or subject is None else (*subject.rois, *selected)
+        self.view.outlines = selected if self.has_outlines() else (*classes, *selected)
 
     def reset_camera(self) -> None:
         """Go back to the standard cameras."""

@@ -68,6 +68,11 @@ class Wiring(StripWiring, RegionWiring, ViewerWiring):
         self._on_run(None, None)
         self.refresh_needs()
         controller.touch = self._touch
+        controller.atlases.events.atlases.connect(self.refresh_rois, check_nargs=False)
+        self.view.events.map.connect(self._on_space, check_nargs=False)
+        controller.atlases.events.atlases.connect(self._touch, check_nargs=False)
+        controller.atlases.events.wanted.connect(lambda *_: controller.start(controller.load_wanted()),
+                                                 check_nargs=False)
         self.pages = [page(controller) for page in PAGES]
 
     # -- connections ---------------------------------------------------------------------------------------------

@@ -34,7 +34,7 @@ class PeaksWiring:
 
     async def list_clusters(self, least: int) -> None:
         """Ask for the clusters of the map as it is drawn."""
-        view, subject = self.c.view, self.c.app.subject
+        view = self.c.view
         drawn = self.c.shower.original or view.map
         if drawn is None:
             raise MissingError("there is no map on screen", remedy="Open one first.")
@@ -42,10 +42,11 @@ class PeaksWiring:
         if not threshold > 0:
             raise MissingError("clusters need a threshold above 0",
                                remedy="Set one on the colour bar (the line below the brain).")
-        fits = subject is not None and subject.space.root == drawn.space.root
+        classes, space = self.c.regions()
+        fits = space is not None and space.root == drawn.space.root
         rows = await self.c.session.ask(CLUSTERS, f"Clusters of {drawn.name}", map=drawn, threshold=threshold,
                                         two_sided=view.rule.two_sided, least=least,
-                                        rois=dict(subject.rois) if fits and subject is not None else {})
+                                        rois=classes if fits else {})
         self._units = drawn.units
         sign = "|value|" if view.rule.two_sided else "value"
         label = "phantom, " if drawn.is_phantom else ""

@@ -9,7 +9,6 @@ from brainview.app.controller import Controller
 from brainview.app.theme import color
 from brainview.app.window import MainWindow
 from brainview.maps.display import Pick
-from brainview.maps.rois import RoiClass
 from brainview.state.app import AppState, RoiKey
 from brainview.state.regions import SELECTION, region_names, regions_at, selection_class
 from brainview.state.view import ViewState
@@ -22,15 +21,16 @@ class RegionWiring:
     app: AppState
     view: ViewState
     window: MainWindow
+    refresh_rois: Any
 
     def _show_rois(self) -> None:
-        viewer, subject = self.window.viewer, self.app.subject
+        viewer = self.window.viewer
         if viewer is None:
             return
-        classes: dict[str, RoiClass] = dict(subject.rois) if subject is not None else {}
+        classes, space = self.c.regions()
         tint = color("right")
         rgba = (tint.redF(), tint.greenF(), tint.blueF(), 1.0)
-        chosen = None if subject is None else selection_class(subject.rois, subject.space, self.app.rois, rgba)
+        chosen = None if space is None else selection_class(classes, space, self.app.rois, rgba)
         if chosen is not None:
             classes[SELECTION] = chosen
         viewer.set_rois(classes)
@@ -38,11 +38,16 @@ class RegionWiring:
         with self.c.undo.paused():
             self.view.outlines = (*others, SELECTION) if chosen is not None else others
 
+    def _on_space(self, new: Any, old: Any) -> None:
+        """Offer other regions when maps of another space are shown; outlines are not made anew for each map."""
+        if self.c.atlases.atlases and new is not None and (old is None or new.space.root != old.space.root):
+            self.refresh_rois()
+
     def _regions(self, pick: Pick) -> tuple[RoiKey, ...]:
-        subject, drawn = self.app.subject, self.view.map
-        if subject is None or drawn is None or subject.space.root != drawn.space.root:
+        (classes, space), drawn = self.c.regions(), self.view.map
+        if space is None or drawn is None or space.root != drawn.space.root:
             return ()
-        return regions_at(subject.rois, subject.space, pick.root_index)
+        return regions_at(classes, space, pick.root_index)
 
     def _on_pick(self, pick: Pick | None) -> None:
         if pick is None:
@@ -53,10 +58,10 @@ class RegionWiring:
         self._on_reading(pick if pick is not None else self.view.picked, None)
 
     def _on_reading(self, pick: Pick | None, old: Any) -> None:
-        drawn, subject = self.view.map, self.app.subject
+        drawn = self.view.map
         value = math.nan if pick is None else pick.value
         names: list[str] = []
-        if pick is not None and subject is not None and drawn is not None \
-                and subject.space.root == drawn.space.root:
-            names = region_names(subject.rois, subject.space, pick.root_index)
+        classes, space = self.c.regions()
+        if pick is not None and space is not None and drawn is not None and space.root == drawn.space.root:
+            names = region_names(classes, space, pick.root_index)
         self.window.status.show_reading(pick, drawn, value, names)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from scipy import ndimage, sparse
-from scipy.sparse.csgraph import connected_components
+from scipy.sparse.csgraph import connected_components, dijkstra
 
 from brainview.core.errors import BrainViewError, MismatchError, MissingError
 from brainview.core.jobs import QUIET, JobContext
@@ -203,6 +203,53 @@ def _in_volume(values: np.ndarray, beyond: np.ndarray, sign: float, space: Volum
         out.append(Cluster("volume", float(values[peak]), peak, x, y, z, space.world, len(members),
                            round(voxel * len(members), 1), "mm³", region, covers))
     return out
+
+
+def grow(map: BrainMap, hemisphere: str, vertex: int, radius: float = 0.0, threshold: float = 0.0, *,
+         two_sided: bool = False, context: JobContext = QUIET) -> np.ndarray:
+    """Return the locations of a region around a vertex, positions in the map's root space.
+
+    Parameters
+    ----------
+    map : BrainMap
+        On a surface.
+    hemisphere, vertex
+        Where it begins.
+    radius : float
+        mm along the edges of the mid-thickness surface (Dijkstra); 0 = no limit.
+    threshold : float
+        Only locations beyond it that hang together; 0 = all. With neither, the vertex alone is returned.
+
+    Raises
+    ------
+    MismatchError
+        The map is on no surface. MissingError: the vertex is not there, or lies below the threshold.
+    """
+    whole = map.expanded()
+    space = whole.space
+    if not isinstance(space, SurfaceSpace):
+        raise MismatchError(f"is on {space.name}; regions grow on a surface", where=map.name)
+    start, count = (0, space.n_left) if hemisphere == "left" else (space.n_left, space.n_right)
+    if not 0 <= vertex < count:
+        raise MissingError(f"{space.name} has no vertex {vertex} on the {hemisphere}")
+    mesh = _anatomical(space, hemisphere)
+    rows, columns = neighbours(mesh).nonzero()
+    values = np.nan_to_num(whole.values[start:start + count].astype(float), nan=0.0)
+    inside = np.ones(count, bool)
+    if threshold > 0:
+        sign = -1.0 if two_sided and values[vertex] < 0 else 1.0
+        inside = sign * values >= threshold
+        if not inside[vertex]:
+            raise MissingError("the cursor stands below the threshold", remedy="Put it into the blob first.")
+    elif radius <= 0:
+        return np.array([start + vertex])
+    keep = inside[rows] & inside[columns]
+    rows, columns = rows[keep], columns[keep]
+    length = np.linalg.norm(mesh.vertices[rows].astype(float) - mesh.vertices[columns], axis=1)
+    graph = sparse.csr_matrix((np.maximum(length, 1e-6), (rows, columns)), (count, count))
+    away = dijkstra(graph, indices=vertex, limit=radius if radius > 0 else np.inf)
+    context.check()
+    return start + np.flatnonzero(np.isfinite(away))
 
 
 def to_csv(rows: list[dict[str, Any]], units: str) -> str:
