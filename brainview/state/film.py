@@ -90,4 +90,4 @@ def score_rows(person: dict[str, Any]) -> list[tuple[str, float, float, float, f
 
 def p_words(p: float) -> str:
     """Return a p value as it is shown."""
-    return f"{p:.3f}" if p >= 0.0095 else "< 0.01" if p >= 0.00095 else "≤ 0.001"
+    return f"{p:.3f}" if p >= 0.0095 else "< 0.01" if p >= 0.0015 else "≤ 0.001"
