@@ -17,6 +17,7 @@ from brainview.app.going import Going
 from brainview.app.looks import Looks
 from brainview.app.moving import Moving
 from brainview.app.window import MainWindow
+from brainview.app.wizard import Wizards
 from brainview.state.app import GROUP, AppState, Source
 from brainview.state.atlases import AtlasState
 from brainview.state.commands import Commands
@@ -31,7 +32,7 @@ log = logging.getLogger("brainview")
 MAPS = "Maps (*.nii *.nii.gz *.gii *.mgh *.mgz *.annot *.curv *.sulc *.thickness *.area *.label *.npy);;All files (*)"
 
 
-class Controller(Looks, Going, Copying, Moving, Atlases):
+class Controller(Looks, Going, Copying, Moving, Atlases, Wizards):
     """Holds the parts of one window together.
 
     Parameters

@@ -95,3 +95,28 @@ def test_page_and_movie_leave_the_window_as_jobs(drawn, tmp_path):
     drawn.do(drawn.c.write_movie(str(tmp_path / "m.gif"), "spin", seconds=0.5, fps=4, size=(160, 120)))
     assert (tmp_path / "m.gif").stat().st_size > 500
     assert {"page", "movie"} <= {j.function.rsplit(":", 1)[1] for j in drawn.engine.jobs}
+
+
+def test_the_wizard_shows_checks_as_one_types_saves_and_opens(desk, tmp_path):
+    from brainview.datasets import recognise
+
+    folder = tmp_path / "lab"
+    folder.mkdir()
+    np.save(folder / "betas.npy", np.zeros((6, 20), np.float32))
+    (folder / "trials.tsv").write_text("stimulus\n" + "a\nb\nc\n" * 2)
+    desk.engine.answers |= {f"brainview.datasets.recognise:{f}": getattr(recognise, f)
+                            for f in ("recognise", "check", "save")}
+    desk.do(desk.c.open_wizard(str(folder)))
+    dialog = desk.c.wizard
+    assert {dialog.files.item(r, 1).text() for r in range(dialog.files.rowCount())} == {"responses", "trials"}
+    desk.until(lambda: dialog.problems.text())
+    dialog.text.setPlainText("name = ")
+    desk.until(lambda: "no TOML" in dialog.problems.text())
+    assert not dialog.save.isEnabled()
+    dialog.text.setPlainText('format = "brainview-dataset 1"\n[space]\nname = "native"\n[[subjects]]\nid = "a"\n'
+                             'responses = "betas.npy"\ntrials = "trials.tsv"\n')
+    desk.until(lambda: "no TOML" not in dialog.problems.text())
+    dialog.save_wanted.emit(dialog.text.toPlainText())
+    desk.settle()
+    assert (folder / "dataset.toml").is_file() and not dialog.isVisible()
+    assert desk.engine.jobs[-1].function.startswith("brainview.datasets.jobs:")
