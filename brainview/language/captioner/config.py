@@ -24,8 +24,8 @@ class Captioner:
 
     The language part is trained with the tower frozen. A share `blur` of the pictures is shown as a brain would
     give them: pulled towards the mean token by a factor between `blur_low` and 1, plus noise of `blur_noise` of the
-    spread. `turns` questions on one picture share its tokens and do not see each other, but for a share `talk` of
-    the pictures, which are conversations.
+    spread. At most `turns` questions on one picture, of together `row_tokens`, share
+    its tokens and do not see each other, but for a share `talk` of the pictures, which are conversations.
     """
 
     pixels: int = 112
@@ -36,15 +36,16 @@ class Captioner:
     tower_steps: int = 700
     tower_batch: int = 64
     tower_lr: float = 2e-3
-    vocabulary: int = 900
+    vocabulary: int = 1000
     text_width: int = 128
     text_layers: int = 4
     text_heads: int = 4
     text_mlp: int = 352
-    text_steps: int = 900
+    text_steps: int = 600
     text_batch: int = 24
     text_lr: float = 3e-3
-    turns: int = 6
+    turns: int = 7
+    row_tokens: int = 150
     blur: float = 0.5
     blur_low: float = 0.3
     blur_noise: float = 0.3

@@ -1,0 +1,97 @@
+"""The captioner as a folder that transformers reads, and what it reaches on held-out scenes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from brainview.core.files import atomic_path, write_json
+from brainview.language.captioner.bank import SceneBank
+from brainview.language.captioner.config import MEAN, STD, Captioner
+
+
+def write_folder(folder: Path, model: Any, tower: Any, tokenizer: Any, config: Captioner, image: np.ndarray,
+                 story: dict[str, Any]) -> None:
+    """Write weights (float16), configuration, tokenizer, pixel statistics, the tower's known answer, and the card.
+
+    `model` is the trained ``LlavaForConditionalGeneration``; its tower is filled in from `tower`.
+    """
+    import torch
+    from safetensors.numpy import save_file
+
+    from brainview.language.backends.llava import REFERENCE
+    from brainview.language.captioner.tower import tower_tokens
+
+    model.model.vision_tower.load_state_dict(tower.state_dict())
+    half = {k: v.detach().to(torch.float16).float() for k, v in model.state_dict().items()}
+    model.load_state_dict(half)
+    model.tie_weights()
+    model.to(torch.float16).save_pretrained(folder)
+    model.to(torch.float32)
+    tokenizer.save_pretrained(folder)
+    write_json(folder / "preprocessor_config.json", {
+        "image_processor_type": "CLIPImageProcessor", "do_resize": True, "resample": 3, "do_rescale": True,
+        "size": {"height": config.pixels, "width": config.pixels}, "do_center_crop": False, "do_normalize": True,
+        "do_convert_rgb": True, "rescale_factor": 1 / 255, "image_mean": list(MEAN), "image_std": list(STD)})
+    with atomic_path(folder / REFERENCE) as part:
+        save_file({"image": np.ascontiguousarray(image),
+                   "tokens": tower_tokens(model.model.vision_tower.eval(), image[None])[0]}, part)
+    write_json(folder / "card.json", {"name": "phantom-llava", "frame": "plain", "phantom": True,
+                                      "parameters": sum(p.numel() for p in model.parameters()), **story})
+
+
+def grade(folder: Path, bank: SceneBank, *, batch: int = 50, context: Any = None) -> dict[str, Any]:
+    """Return what the written model says of held-out true pictures: object F1, acc@0.5, share of right answers."""
+    from collections import Counter
+
+    from brainview.core.jobs import QUIET
+    from brainview.language.backends.llava import load_llava
+    from brainview.language.captioner.turns import LOCATE, SHORT
+    from brainview.language.metrics.boxes import iou
+
+    context = context or QUIET
+    backend = load_llava(folder)
+    tokens = backend.image_tokens(bank.images)
+    asked, keys = [], []
+    for i, row in enumerate(bank.rows):
+        asked.append(SHORT[0])
+        keys.append((i, "caption", ""))
+        seen = set()
+        for thing in row["things"]:
+            name = thing["coco"] or thing["name"]
+            if name not in seen:
+                seen.add(name)
+                asked.append(LOCATE[0].format(name))
+                keys.append((i, "box", thing["box"]))
+        for item in row["questions"]:
+            asked.append(item["question"])
+            keys.append((i, item["kind"], item["answer"]))
+    texts: list[Any] = []
+    for start in range(0, len(asked), batch):
+        context.report(start, len(asked), "grading the captioner")
+        pick = slice(start, start + batch)
+        texts += backend.reply(tokens[[k[0] for k in keys[pick]]], asked[pick], max_new=40)
+    counts: dict[str, list[float]] = {}
+    answers: Counter[str] = Counter()
+    hit = said = there = 0
+    for (i, kind, truth), reply in zip(keys, texts, strict=True):
+        if kind == "caption":
+            told = {t["name"] for t in bank.rows[i]["things"] if t["name"] in reply.text.lower()}
+            names = {t["name"] for t in bank.rows[i]["things"]}
+            found = {n for n in {t["name"] for r in bank.rows for t in r["things"]} if n in reply.text.lower()}
+            hit, said, there = hit + len(told), said + len(found), there + len(names)
+        elif kind == "box":
+            first = reply.boxes[0][0] if reply.boxes and reply.boxes[0] else (0, 0, 0, 0)
+            counts.setdefault("box", []).append(iou(truth, first))
+        else:
+            answers[truth] += 1
+            counts.setdefault(kind, []).append(float(reply.text.lower().strip(". ") == truth))
+    boxes = np.array(counts.pop("box"))
+    every = [v for values in counts.values() for v in values]
+    return {"pictures": len(bank), "captions": {"named objects, precision": hit / max(said, 1),
+                                                "named objects, recall": hit / max(there, 1)},
+            "boxes": {"n": len(boxes), "acc@0.5": float((boxes > 0.5).mean()), "IoU": float(boxes.mean())},
+            "answers": {"all": float(np.mean(every)), "commonest answer": max(answers.values()) / len(every),
+                        **{k: float(np.mean(v)) for k, v in counts.items()}}}
