@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,8 +80,9 @@ def _paligemma(tokenizer: Any) -> Backend:
 
     from brainview.language.backends.present import wrap_paligemma
 
-    text = GemmaConfig(vocab_size=len(tokenizer), hidden_size=32, intermediate_size=48, num_hidden_layers=2, head_dim=16,
-                       num_attention_heads=2, num_key_value_heads=1, pad_token_id=0, bos_token_id=1, eos_token_id=2)
+    text = GemmaConfig(vocab_size=len(tokenizer), hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+                       head_dim=16, num_attention_heads=2, num_key_value_heads=1, pad_token_id=0, bos_token_id=1,
+                       eos_token_id=2)
     vision = SiglipVisionConfig(hidden_size=24, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
                                 image_size=32, patch_size=8, projection_dim=32)
     config = PaliGemmaConfig(vision_config=vision, text_config=text, image_token_index=3, projection_dim=32,
@@ -121,8 +121,8 @@ KINDS = ("llava", "llava-next", "paligemma", "smolvlm", "qwen", "shikra", "mmvp"
 
 
 @pytest.fixture(scope="module")
-def made(tokenizer: Any) -> Iterator[dict[str, Backend]]:
-    yield {kind: _make(kind, tokenizer) for kind in KINDS}
+def made(tokenizer: Any) -> dict[str, Backend]:
+    return {kind: _make(kind, tokenizer) for kind in KINDS}
 
 
 def _tokens(backend: Backend, n: int) -> np.ndarray:

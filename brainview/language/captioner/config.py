@@ -38,10 +38,10 @@ class Captioner:
     tower_lr: float = 2e-3
     vocabulary: int = 1000
     text_width: int = 128
-    text_layers: int = 4
+    text_layers: int = 3
     text_heads: int = 4
     text_mlp: int = 352
-    text_steps: int = 600
+    text_steps: int = 220
     text_batch: int = 24
     text_lr: float = 3e-3
     turns: int = 7
