@@ -26,6 +26,7 @@ CHUNK, DRAWN = 500, 128
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
+    parser.add_argument("--part", choices=["clip", "captioner"], default="clip", help="which model (clip)")
     parser.add_argument("--out", type=Path, help="folder of the model (default: the resource that is shipped)")
     parser.add_argument("--work", type=Path, help="folder of pictures and unfinished state (default: in the cache)")
     parser.add_argument("--pictures", type=int, default=12_000, help="training scenes (12000)")
@@ -38,6 +39,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Draw, train, grade, and print the figures."""
+    if args.part == "captioner":
+        from brainview.cli.demo_captioner import build
+
+        return build(args)
     from brainview.alignment.clip_training import SmallClip, train_clip
     from brainview.core.paths import cache_dir, resources_dir
     from brainview.features.clip_pair import PHANTOM_CLIP_FOLDER

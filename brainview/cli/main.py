@@ -25,6 +25,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "inspect": ("inspect", "tell what is in a folder: layout, subjects, counts, ROIs, ceilings, problems"),
     "train": ("train", "train a model on a data set"),
     "retrieve": ("retrieve", "find images and texts from brains and back: R@1/5/10 beside chance"),
+    "describe": ("describe", "say in words and boxes what a brain saw, beside the true picture and a shuffled brain"),
     "score": ("score", "score a trained encoding model"),
     "convert": ("convert", "convert a map to NIfTI, GIFTI, CIFTI or CSV, on another space if asked"),
     "snapshot": ("snapshot", "draw a map into a picture without a window"),

@@ -34,5 +34,5 @@ def clip_pixels(images: Iterable[Any], side: int, *, mean: Sequence[float] = CLI
         elif picture.size != (side, side):
             picture = picture.resize((side, side), 3)
         out.append(np.asarray(picture, np.float32) / 255)
-    x = (np.stack(out) - np.float32(mean)) / np.float32(std)
+    x = (np.stack(out) - np.asarray(mean, np.float32)) / np.asarray(std, np.float32)
     return torch.from_numpy(np.ascontiguousarray(x.transpose(0, 3, 1, 2), np.float32))

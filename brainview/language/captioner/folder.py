@@ -54,7 +54,8 @@ def grade(folder: Path, bank: SceneBank, *, batch: int = 50, context: Any = None
     context = context or QUIET
     backend = load_llava(folder)
     tokens = backend.image_tokens(bank.images)
-    asked, keys = [], []
+    asked: list[str] = []
+    keys: list[tuple[int, str, Any]] = []
     for i, row in enumerate(bank.rows):
         asked.append(SHORT[0])
         keys.append((i, "caption", ""))

@@ -1,4 +1,4 @@
-"""What stands beside every figure: interval by images, permutation p against shuffled brains, share of the reachable."""
+"""What stands beside every figure: interval by images, permutation p, the share of what is reachable."""
 
 from __future__ import annotations
 

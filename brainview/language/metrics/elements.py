@@ -1,7 +1,7 @@
 """Which things, attributes and relations two texts share: an element F1 without a model, and CAPTURE's formula.
 
-The parser is a word list, no scene-graph model: it knows the nouns, attributes and relation words it is given. The score
-is therefore called *element F1*, never CAPTURE; CAPTURE's own formula is applied to its three F values by
+The parser is a word list, no scene-graph model: it knows the nouns, attributes and relation words it is given. The
+score is therefore called *element F1*, never CAPTURE; CAPTURE's own formula is applied to its three F values by
 :func:`capture` (foundation-multimodal-models/CAPTURE: weights 5, 5 and 2), and to elements of any other parser.
 """
 
@@ -124,4 +124,4 @@ def element_scores(candidates: Mapping[str, str], references: Mapping[str, Itera
                      f_score(found.relations, wanted.relations)[2]])
     table = np.array(rows, float).reshape(-1, 3)
     return {"objects": table[:, 0], "attributes": table[:, 1], "relations": table[:, 2],
-            "capture": capture(*table.T)}
+            "capture": table @ np.array(CAPTURE_WEIGHTS) / sum(CAPTURE_WEIGHTS)}
