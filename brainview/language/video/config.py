@@ -85,11 +85,13 @@ class FilmConfig:
     longest: int = 32
     permutations: int = 20
     bertscore: str = "minilm"        # minilm, a local folder, or none
+    plane: str = "umap"              # umap | pca: how features are laid out on the map of people
     seed: int = 0
 
     def __post_init__(self) -> None:
         for name, allowed in (("route", ROUTES), ("adaptor", ("nonlinear", "lora", "none")),
-                              ("reduce", ("sum", "mean")), ("precision", ("no", "bf16", "fp16"))):
+                              ("reduce", ("sum", "mean")), ("precision", ("no", "bf16", "fp16")),
+                              ("plane", ("umap", "pca"))):
             if getattr(self, name) not in allowed:
                 raise MismatchError(f"must be one of {', '.join(allowed)}, got {getattr(self, name)!r}", where=name)
         for name in ("alpha", "beta", "lam"):

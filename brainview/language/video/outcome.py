@@ -206,18 +206,22 @@ def _save_features(parts: Parts, run: Path, features: dict[str, np.ndarray]) -> 
     for when in ("before", "after"):
         whole = np.concatenate([features[f"{when}.{k}"] for k in groups]).astype(np.float32)
         out[when] = whole.astype(np.float16)
-        out[f"umap.{when}"] = plane(whole, parts.config.seed)
+        out[f"umap.{when}"] = plane(whole, parts.config.seed, how=parts.config.plane)
     with atomic_path(run / "features.safetensors") as temporary:
         save_file(out, temporary, metadata={"people": ",".join(people)})
 
 
-def plane(features: np.ndarray, seed: int = 0, most: int = 2000) -> np.ndarray:
-    """Return (n, 2) float32 UMAP coordinates (cosine); NaN for rows beyond a random `most`."""
+def plane(features: np.ndarray, seed: int = 0, most: int = 2000, how: str = "umap") -> np.ndarray:
+    """Return (n, 2) float32 coordinates: UMAP (cosine) or ``pca``; NaN for rows beyond a random `most`."""
     import warnings
 
     out = np.full((len(features), 2), np.nan, np.float32)
     pick = np.sort(np.random.default_rng(seed).permutation(len(features))[:most])
     if len(pick) < 8:
+        return out
+    if how == "pca":
+        centred = features[pick] - features[pick].mean(0)
+        out[pick] = (centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T)
         return out
     threads = torch.get_num_threads()
     with warnings.catch_warnings():
