@@ -134,10 +134,12 @@ DEPARTURES: dict[str, tuple[str, ...]] = {
                     "adaptors trained in stage II at a tenth of the rate", "SmolLM2-135M in place of Vicuna-7B"),
     "demo": ("a small Llama trained on the teacher's sentences and clips in place of Vicuna-7B",
              "the phantom's CLIP in place of EVA-CLIP, image Q-Former of one layer with four queries",
-             "SC-MBM of depth 4 and width 128, trained further in stage I", "64 parcels in place of 3,714 patches"),
+             "SC-MBM of depth 4 and width 128 and the brain's copy of the video Q-Former trained further in stage I",
+             "64 parcels in place of 3,714 patches", "a clip-text contrast beside the answers of the video branch"),
 }
 PRESETS: dict[str, dict[str, Any]] = {
-    "demo": {"encoder_trained": True, "qformer_trained": True},
+    "demo": {"encoder_trained": True, "qformer_trained": True, "words_epochs": 2, "video_epochs": 3, "mbm_epochs": 1,
+             "stage1_epochs": 4, "stage2_epochs": 1},
     "recommended": {"llm": "smol", "width": 256, "depth": 6, "heads": 8, "tokens": 256, "qformer_width": 256,
                     "qformer_heads": 8, "adaptors_in_stage2": True, "frames": 8, "mbm_epochs": 40, "stage1_epochs": 30,
                     "stage2_epochs": 10, "video_epochs": 10, "precision": "bf16"},

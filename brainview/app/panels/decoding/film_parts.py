@@ -169,7 +169,7 @@ class CourseStrip(QWidget):
         painter.drawPath(curve)
         painter.setPen(color("right"))
         where = QRectF(self.width() - 140, 2, 138, 16)
-        painter.drawText(where, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, "expected response")
+        painter.drawText(where, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, "response")
         if self._now >= 0 and self._duration:
             painter.setPen(QPen(color("accent_text"), 1))
             x = self._x(self._now * self._duration)
