@@ -10,6 +10,7 @@ from typing import Any
 from PySide6.QtWidgets import QFileDialog
 
 from brainview.app.atlases import Atlases
+from brainview.app.comparing import Comparing
 from brainview.app.copying import Copying
 from brainview.app.errors import Reporter
 from brainview.app.export_dialog import ExportDialog
@@ -32,7 +33,7 @@ log = logging.getLogger("brainview")
 MAPS = "Maps (*.nii *.nii.gz *.gii *.mgh *.mgz *.annot *.curv *.sulc *.thickness *.area *.label *.npy);;All files (*)"
 
 
-class Controller(Looks, Going, Copying, Moving, Atlases, Wizards):
+class Controller(Looks, Going, Copying, Moving, Atlases, Wizards, Comparing):
     """Holds the parts of one window together.
 
     Parameters

@@ -70,6 +70,8 @@ def stored_source(stored: Mapping[str, Any]) -> Source:
     known = {f.name for f in fields(Source)}
     if not isinstance(value, Mapping):
         raise FormatError("does not say what was drawn")
+    if str(value.get("path", "")).startswith("computed:"):
+        return Source()  # was computed in the window and is in no file
     return Source(**{k: v for k, v in value.items() if k in known})
 
 

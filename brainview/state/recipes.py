@@ -118,6 +118,8 @@ def recipe(app: AppState, view: ViewState, drawn: BrainMap | None, look: Mapping
 
 def _where(app: AppState) -> tuple[str, dict[str, Any]]:
     source = app.source
+    if source.kind == "file" and source.path.startswith("computed:"):
+        return "", {}
     if source.kind == "file":
         return source.path, {"index": source.index} if source.index else {}
     if source.kind == "metric" and app.run is not None:

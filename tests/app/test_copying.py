@@ -7,7 +7,9 @@ import shlex
 import numpy as np
 import pytest
 from PIL import Image
+from PySide6.QtWidgets import QPushButton
 
+from brainview.app.comparing import ComparisonDialog
 from brainview.app.viewer import Viewer
 from brainview.cli.main import main
 from brainview.core.errors import MissingError
@@ -120,3 +122,20 @@ def test_the_wizard_shows_checks_as_one_types_saves_and_opens(desk, tmp_path):
     desk.settle()
     assert (folder / "dataset.toml").is_file() and not dialog.isVisible()
     assert desk.engine.jobs[-1].function.startswith("brainview.datasets.jobs:")
+
+
+def test_a_held_map_is_compared_and_the_difference_drawn(drawn):
+    from brainview.maps.compare import compare
+
+    drawn.engine.answers["brainview.maps.compare:compare"] = lambda first, second: compare(first, second, spins=9)
+    drawn.c.commands.run("edit.hold")
+    drawn.app.source = Source("file", path=drawn.app.source.path, index=0)
+    drawn.do(drawn.c.compare_maps())
+    dialog = next(w for w in drawn.window.findChildren(ComparisonDialog))
+    assert "Pearson r = 1.000" in dialog.lines[0].text() and "spin test p" in dialog.lines[1].text()
+    next(b for b in dialog.findChildren(QPushButton) if "difference" in b.text()).click()
+    drawn.settle()
+    assert np.nanmax(np.abs(drawn.view.map.values)) == 0 and "−" in drawn.view.map.name
+    with pytest.raises(MissingError, match="computed in the window"):
+        drawn.c.recipe()
+    dialog.close()

@@ -1,0 +1,113 @@
+"""Compare any two maps: hold one, show another, see how they agree and where they differ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyqtgraph as pg
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
+
+from brainview.app.theme import GRID, color
+from brainview.app.widgets.basics import button, label
+from brainview.core.errors import MissingError
+from brainview.core.names import shown
+from brainview.maps.brainmap import BrainMap
+from brainview.state.app import Source
+
+COMPARE = "brainview.maps.compare:compare"
+#: Path of maps that were computed in the window: they are in no file.
+COMPUTED = "computed:"
+
+
+def words_of(result: dict[str, Any]) -> list[str]:
+    """Return the figures of a comparison in words, each with what it is."""
+    p = result["p_spin"]
+    spin = "no spin test away from fsaverage's sphere" if p is None else \
+        f"spin test p = {p:.3f} ({result['spins']} turns, two-sided)"
+    return [f"Pearson r = {result['r']:.3f}, Spearman ρ = {result['rho']:.3f} over {result['n']:,} locations with data "
+            "in both", spin, f"mean difference {result['mean_difference']:.3g}"]
+
+
+class ComparisonDialog(QDialog):
+    """Scatter of one map against the other, with figures; draws the difference on the cortex."""
+
+    def __init__(self, parent: QWidget, first: BrainMap, second: BrainMap, result: dict[str, Any], draw: Any) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Comparison")
+        self.resize(560, 560)
+        self.plot = pg.PlotWidget()
+        ink = color("text2")
+        self.plot.setBackground(color("surface"))
+        self.plot.plot(result["x"], result["y"], pen=None, symbol="o", symbolSize=3, symbolPen=None,
+                       symbolBrush=pg.mkBrush(color("accent").red(), color("accent").green(), color("accent").blue(),
+                                              90))
+        self.plot.addItem(pg.InfiniteLine(angle=45, pen=pg.mkPen(ink, style=pg.QtCore.Qt.PenStyle.DashLine)))
+        for side, one in (("bottom", first), ("left", second)):
+            axis = self.plot.getAxis(side)
+            axis.setLabel(shown(f"{one.name} ({one.units})" if one.units else one.name, limit=80), color=ink.name())
+            axis.setTextPen(ink)
+            axis.setPen(ink)
+        self.plot.setAccessibleName(f"{first.name} against {second.name}")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(2 * GRID, 2 * GRID, 2 * GRID, 2 * GRID)
+        column.setSpacing(GRID)
+        phantom = " · phantom" if first.is_phantom or second.is_phantom else ""
+        column.addWidget(label(f"{first.name}  against  {second.name}{phantom}", "title", wrap=True))
+        column.addWidget(self.plot, 1)
+        self.lines = [label(words, "second", wrap=True) for words in words_of(result)]
+        for line in self.lines:
+            column.addWidget(line)
+        row = QHBoxLayout()
+        row.addStretch(1)
+        row.addWidget(button("Draw the difference", draw, role="primary",
+                             tip="First minus second, on the cortex, zero in the middle of the colours"))
+        row.addWidget(button("Close", self.reject))
+        column.addLayout(row)
+
+
+class Comparing:
+    """The part of the controller that compares maps."""
+
+    app: Any
+    view: Any
+    window: Any
+    session: Any
+    shower: Any
+    reporter: Any
+    held: BrainMap | None = None
+
+    def hold_map(self) -> None:
+        """Keep the map on screen to compare others with it."""
+        drawn = self.shower.original or self.view.map
+        if drawn is None:
+            raise MissingError("there is no map on screen", remedy="Open one first.")
+        self.held = self._named(drawn)
+        self.reporter.tell(f"Holding {shown(self.held.name)}: show another map, then Compare with the held map "
+                           "(Ctrl+Shift+D)", "done")
+
+    def _named(self, drawn: BrainMap) -> BrainMap:
+        brain = self.app.source.brain
+        return drawn.having(name=f"{drawn.name} · {brain}") if brain and brain not in drawn.name else drawn
+
+    def has_held(self) -> bool:
+        """Tell whether a map is held."""
+        return self.held is not None and self.view.map is not None
+
+    async def compare_maps(self) -> ComparisonDialog:
+        """Compare the held map with the one on screen."""
+        drawn = self.shower.original or self.view.map
+        if self.held is None or drawn is None:
+            raise MissingError("no map is held", remedy="Show the first map and choose Hold this map.")
+        first, second = self.held, self._named(drawn)
+        result = await self.session.ask(COMPARE, f"Compare {first.name} and {second.name}", lane="batch", first=first,
+                                        second=second)
+        dialog = ComparisonDialog(self.window, first, second, result,
+                                  lambda: self.draw_computed(result["difference"]))
+        dialog.show()
+        return dialog
+
+    def draw_computed(self, brain_map: BrainMap) -> None:
+        """Draw a map that was computed here; it is in no file until it is exported."""
+        path = f"{COMPUTED}{brain_map.name}"
+        self.session.files[path] = [brain_map]
+        self.app.source = Source("file", path=path)
