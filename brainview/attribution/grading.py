@@ -7,6 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from brainview.maps.tokens import unit_range as unit_range
+
+#: Two likenesses closer than this are equal: a batch may round one row otherwise than another.
+ROUNDING = 1e-6
+
 
 def auroc(scores: np.ndarray, truth: np.ndarray) -> float:
     """Return the area under the ROC curve of (n,) scores against (n,) bool truth; ties count half, NaN if one-sided."""
@@ -70,12 +75,6 @@ def bootstrap(values: np.ndarray, *, draws: int = 2000, seed: int = 0) -> Interv
     return Interval(float(good.mean()), float(low), float(high), int(good.size))
 
 
-def unit_range(scores: np.ndarray) -> np.ndarray:
-    """Return scores min-max scaled to 0..1; a constant map becomes all ones, as a mask that keeps everything."""
-    low, high = float(np.min(scores)), float(np.max(scores))
-    return np.ones_like(scores) if high <= low else (scores - low) / (high - low)
-
-
 def degradation(full: np.ndarray, masked: np.ndarray) -> dict[str, float]:
     """Return ``drop`` (100 mean max(0, Y - O), as in M2IB's code), ``relative_drop`` and ``increase``.
 
@@ -85,7 +84,7 @@ def degradation(full: np.ndarray, masked: np.ndarray) -> dict[str, float]:
     positive = full > 0
     relative = float(100 * (loss[positive] / full[positive]).mean()) if positive.any() else float("nan")
     return {"drop": float(100 * loss.mean()), "relative_drop": relative,
-            "increase": float(100 * (masked > full).mean())}
+            "increase": float(100 * (masked - full > ROUNDING).mean())}
 
 
 def area_under_steps(curve: np.ndarray) -> float:

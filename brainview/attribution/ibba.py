@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -27,6 +27,16 @@ from brainview.core.errors import BrainViewError
 
 #: Start value of alpha: sigmoid(5) = 0.9933, so that nearly everything passes at first.
 START = 5.0
+
+
+class Bottlenecked(Protocol):
+    """What a bottleneck can be put into: the brain encoder, or a tower of CLIP (:mod:`towers`)."""
+
+    def check_layer(self, layer: int) -> int:
+        """Refuse a layer that is not there."""
+
+    def tail(self, x: Tensor, layer: int) -> Tensor:
+        """Return (B, embed) unit vectors of (B, L, d) activations at `layer`."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +145,7 @@ def bottleneck_kl(alpha: Tensor, x: Tensor, sigma: float = 1.0) -> Tensor:
     return -0.5 * (1 + log_var - mean.square() - log_var.exp())
 
 
-def ibba_steps(encoder: BrainEncoder, x: Tensor, target: Target, config: IbbaConfig,
+def ibba_steps(encoder: Bottlenecked, x: Tensor, target: Target, config: IbbaConfig,
                check: Callable[[], None] = lambda: None) -> Iterator[IbbaResult]:
     """Run IB-BA and yield the state after every step; the last one is final.
 
@@ -160,6 +170,7 @@ def ibba_steps(encoder: BrainEncoder, x: Tensor, target: Target, config: IbbaCon
     with torch.no_grad():
         fit_open = float(encoder.tail(x[None], config.layer) @ direction)
     curve: list[float] = []
+    prefix = int(getattr(encoder, "prefix", 1))
     for step in range(config.steps):
         check()
         shown_kl, fit = _step(encoder, x, alpha, direction, config, sigma, scale, adam, noise_source)
@@ -167,10 +178,10 @@ def ibba_steps(encoder: BrainEncoder, x: Tensor, target: Target, config: IbbaCon
         last = step == config.steps - 1
         if config.mode == "recommended" and last:
             shown_kl = bottleneck_kl(alpha.detach(), x, sigma)  # needs no forward pass
-        yield _result(shown_kl, curve, fit_open, last, config)
+        yield _result(shown_kl, curve, fit_open, last, config, prefix)
 
 
-def _step(encoder: BrainEncoder, x: Tensor, alpha: Tensor, direction: Tensor, config: IbbaConfig, sigma: float,
+def _step(encoder: Bottlenecked, x: Tensor, alpha: Tensor, direction: Tensor, config: IbbaConfig, sigma: float,
           scale: float, adam: torch.optim.Adam, source: torch.Generator) -> tuple[Tensor, float]:
     """Do one step of Adam; return (KL before the update (L, d), mean likeness)."""
     lam = torch.sigmoid(alpha)
@@ -189,13 +200,14 @@ def _step(encoder: BrainEncoder, x: Tensor, alpha: Tensor, direction: Tensor, co
     return kl.detach(), float(fit.detach())
 
 
-def _result(kl: Tensor, curve: list[float], fit_open: float, final: bool, config: IbbaConfig) -> IbbaResult:
+def _result(kl: Tensor, curve: list[float], fit_open: float, final: bool, config: IbbaConfig,
+            prefix: int = 1) -> IbbaResult:
     bits = kl.sum(-1) / math.log(2)
-    return IbbaResult(bits[1:].cpu().numpy().astype(np.float32), float(bits.sum()), np.array(curve, np.float32),
+    return IbbaResult(bits[prefix:].cpu().numpy().astype(np.float32), float(bits.sum()), np.array(curve, np.float32),
                       fit_open, curve[-1], final, len(curve), config)
 
 
-def ibba(encoder: BrainEncoder, x: Tensor, target: Target, config: IbbaConfig,
+def ibba(encoder: Bottlenecked, x: Tensor, target: Target, config: IbbaConfig,
          check: Callable[[], None] = lambda: None) -> IbbaResult:
     """Run IB-BA to the end; see :func:`ibba_steps`."""
     result = None
@@ -205,7 +217,7 @@ def ibba(encoder: BrainEncoder, x: Tensor, target: Target, config: IbbaConfig,
     return result
 
 
-def ibba_betas(encoder: BrainEncoder, x: Tensor, target: Target, config: IbbaConfig, betas: list[float],
+def ibba_betas(encoder: Bottlenecked, x: Tensor, target: Target, config: IbbaConfig, betas: list[float],
                check: Callable[[], None] = lambda: None) -> list[IbbaResult]:
     """Run several betas with the same noise; one batch on a GPU, one after another on a CPU.
 
@@ -217,7 +229,7 @@ def ibba_betas(encoder: BrainEncoder, x: Tensor, target: Target, config: IbbaCon
     return _ibba_batch(encoder, x, target, config, betas, check)
 
 
-def _ibba_batch(encoder: BrainEncoder, x: Tensor, target: Target, config: IbbaConfig, betas: list[float],
+def _ibba_batch(encoder: Bottlenecked, x: Tensor, target: Target, config: IbbaConfig, betas: list[float],
                 check: Callable[[], None]) -> list[IbbaResult]:
     x = x.detach().float()
     sigma = 1.0 if config.mode == "m2ib_strict" else config.sigma

@@ -12,17 +12,13 @@ import numpy as np
 from scipy import sparse
 
 from brainview.alignment.patches import PatchGrid
-from brainview.attribution.grading import unit_range
 from brainview.core.errors import BrainViewError, MismatchError
 from brainview.core.files import atomic_path, regular_file
 from brainview.core.paths import cache_dir
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.convert import transfer_matrix
-from brainview.maps.space import MaskedSpace, Space, SurfaceSpace, VolumeSpace, mni_space, surface_space
-
-#: unit -> what one number of a map is.
-UNITS = {"bits": "information that passes the bottleneck at this token, in bits",
-         "share": "the same map scaled so that its lowest token is 0 and its highest 1"}
+from brainview.maps.space import MaskedSpace, Space, VolumeSpace, mni_space, surface_space
+from brainview.maps.tokens import TokenSpread
 
 
 def grid_space(grid: PatchGrid) -> MaskedSpace:
@@ -47,42 +43,28 @@ def resolution_note(grid: PatchGrid, method: str = "trilinear") -> str:
     return f"One token is {resolution_mm(grid):g} mm wide; values are {how}, nothing finer than a token is measured."
 
 
+def volume_spread(grid: PatchGrid, method: str = "trilinear") -> TokenSpread:
+    """Return the way from token scores to the mask's voxels on MNI 2 mm."""
+    matrix = grid.spread_matrix(_known(method))
+    return TokenSpread(grid_space(grid), matrix, method, resolution_mm(grid), resolution_note(grid, method))
+
+
+def surface_spread(grid: PatchGrid, mesh: str = "fsaverage5", method: str = "trilinear") -> TokenSpread:
+    """Return the way from token scores to a cortical mesh (see :func:`token_to_vertex`)."""
+    return TokenSpread(surface_space(mesh), token_to_vertex(grid, mesh, method), method, resolution_mm(grid),
+                       resolution_note(grid, method))
+
+
 def volume_map(scores: np.ndarray, grid: PatchGrid, *, unit: str = "bits", method: str = "trilinear",
                name: str = "IB-BA", provenance: dict[str, Any] | None = None) -> BrainMap:
-    """Return token scores as a map on MNI 2 mm.
-
-    Parameters
-    ----------
-    scores : (n_tokens,) array
-    grid : PatchGrid
-        Of the MNI 2 mm mask.
-    unit : str
-        ``bits`` (or the method's own unit: any other text), ``share`` for the map scaled to 0..1.
-    method : str
-        ``trilinear`` or ``nearest`` (shows the tokens).
-    provenance : dict
-        Method and all its settings, checkpoint, stimulus.
-    """
-    tokens = np.asarray(scores, np.float32)
-    if tokens.shape != (grid.n_tokens,):
-        raise MismatchError(f"{tokens.shape} scores for {grid.n_tokens} tokens")
-    tokens = unit_range(tokens) if unit == "share" else tokens
-    values = grid.spread(tokens, _known(method))
-    covered = np.asarray(grid.spread_matrix(_known(method)).sum(1)).ravel() > 0
-    return BrainMap(np.where(covered, values, np.nan), grid_space(grid), **_looks(tokens, grid, unit, method, name,
-                                                                                 provenance))
+    """Return token scores as a map on MNI 2 mm; parameters as :meth:`TokenSpread.map`."""
+    return volume_spread(grid, method).map(scores, unit=unit, name=name, provenance=provenance)
 
 
 def surface_map(scores: np.ndarray, grid: PatchGrid, *, unit: str = "bits", method: str = "trilinear",
                 name: str = "IB-BA", mesh: str = "fsaverage5", provenance: dict[str, Any] | None = None) -> BrainMap:
-    """Return token scores on a cortical mesh: one sparse product (see :func:`token_to_vertex`)."""
-    tokens = np.asarray(scores, np.float32)
-    tokens = unit_range(tokens) if unit == "share" else tokens
-    matrix = token_to_vertex(grid, mesh, method)
-    covered = np.asarray(matrix.sum(1)).ravel() > 0
-    space: SurfaceSpace = surface_space(mesh)
-    return BrainMap(np.where(covered, matrix @ tokens, np.nan), space, **_looks(tokens, grid, unit, method, name,
-                                                                               provenance))
+    """Return token scores on a cortical mesh; parameters as :meth:`TokenSpread.map`."""
+    return surface_spread(grid, mesh, method).map(scores, unit=unit, name=name, provenance=provenance)
 
 
 def token_to_vertex(grid: PatchGrid, mesh: str = "fsaverage5", method: str = "trilinear") -> sparse.csr_matrix:
@@ -121,15 +103,3 @@ def _known(method: str) -> Any:
     if method not in ("trilinear", "nearest"):
         raise BrainViewError(f"there is no spreading {method!r}", remedy="Use trilinear or nearest.")
     return method
-
-
-def _looks(tokens: np.ndarray, grid: PatchGrid, unit: str, method: str, name: str,
-           provenance: dict[str, Any] | None) -> dict[str, Any]:
-    signed = bool((tokens < 0).any())
-    peak = float(np.abs(tokens).max(initial=0)) or 1.0
-    note = resolution_note(grid, method)
-    story = {**(provenance or {}), "spread": method, "unit": unit, "resolution_mm": resolution_mm(grid),
-             "resolution": note}
-    return {"name": name, "units": "" if unit == "share" else unit, "kind": "diverging" if signed else "sequential",
-            "limits": (-peak, peak) if signed else (0.0, peak), "provenance": story,
-            "definition": f"{UNITS.get(unit, f'score of a token ({unit})').capitalize()}. {note}"}

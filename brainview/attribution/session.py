@@ -15,20 +15,18 @@ spread over voxels or vertices by :mod:`brainview.attribution.maps` with one mat
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
-from collections.abc import Hashable
-from dataclasses import replace
-from typing import Any, Generic, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 
 from brainview.attribution import grading
 from brainview.attribution.ibba import IbbaConfig, IbbaResult, ibba, ibba_steps
-from brainview.attribution.maps import grid_space, resolution_note, token_to_vertex
+from brainview.attribution.maps import resolution_mm, resolution_note, surface_spread, volume_spread
 from brainview.attribution.methods import METHODS, token_scores
 from brainview.attribution.source import Item, Source, open_source
+from brainview.attribution.store import Store as Store
 from brainview.attribution.target import Target
 from brainview.core.errors import BrainViewError, Cancelled, MissingError
 from brainview.core.jobs import QUIET, JobContext, Quiet
@@ -39,41 +37,26 @@ BETA_GRID = tuple(float(b) for b in np.logspace(-3, 1, 9))
 MAPS, STREAMS = 4096, 32
 
 
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
+@dataclass(frozen=True)
+class Ask:
+    """What a map is asked of: a brain, and what it is compared with.
 
+    Parameters
+    ----------
+    stimulus : int
+        Whose brain.
+    target : str
+        ``image``, ``text`` or ``both``.
+    words : str
+        A text to use instead of the run's own captions; "" = those.
+    target_of : int
+        Another stimulus whose image and text are the target (a mismatched target), -1 = the same one.
+    """
 
-class Store(Generic[K, V]):
-    """A dictionary that forgets what was used longest ago; safe for a reader beside one writer."""
-
-    def __init__(self, size: int) -> None:
-        self._size, self._lock = size, threading.Lock()
-        self._items: OrderedDict[K, V] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def get(self, key: K) -> V | None:
-        """Return what is kept under `key` or None."""
-        with self._lock:
-            if key not in self._items:
-                return None
-            self._items.move_to_end(key)
-            return self._items[key]
-
-    def put(self, key: K, value: V) -> V:
-        """Keep a value."""
-        with self._lock:
-            self._items[key] = value
-            self._items.move_to_end(key)
-            while len(self._items) > self._size:
-                self._items.popitem(last=False)
-        return value
-
-    def items(self) -> list[tuple[K, V]]:
-        """Return all pairs."""
-        with self._lock:
-            return list(self._items.items())
+    stimulus: int
+    target: str = "both"
+    words: str = ""
+    target_of: int = -1
 
 
 class _Superseded(Cancelled):
@@ -115,6 +98,7 @@ class LiveAttribution:
         self._streams: Store[int, tuple[Item, list[torch.Tensor]]] = Store(STREAMS)
         self._maps: Store[tuple, dict[str, Any]] = Store(MAPS)
         self._latest: dict[str, Any] | None = None
+        self._progress: dict[str, Any] = {}
 
     def describe(self) -> dict[str, Any]:
         """Return what the panel shows before anything is asked: layers, tokens, stimuli, methods, defaults."""
@@ -126,24 +110,17 @@ class LiveAttribution:
                 "width": width, "stimuli": source.ids, "betas": list(BETA_GRID), "layer": self._layer(None),
                 "beta": default.beta, "methods": {k: text for k, (_, _, text) in METHODS.items()},
                 "beta_per_nat": default.beta_per_nat(source.encoder.n_tokens + 1, width),
-                "resolution": resolution_note(source.grid),
+                "resolution": resolution_note(source.grid), "token_mm": resolution_mm(source.grid),
                 "card": {k: source.card.get(k) for k in ("subject", "dataset", "metrics", "epoch")}}
 
     def matrix(self, space: str = "fsaverage5", method: str = "trilinear") -> dict[str, Any]:
         """Return the sparse matrix from token scores to a mesh, or to the mask's voxels (``mni152-2mm``).
 
-        ``data``, ``indices``, ``indptr``, ``shape`` of a CSR matrix; for voxels also ``index``, their places in the
-        flattened 91 x 109 x 91 grid. Fetched once by the window, which then draws each answer with one product.
+        The parts of a :class:`brainview.maps.tokens.TokenSpread`. Fetched once by the window, which then draws each
+        answer with one product.
         """
         grid = self.source.grid
-        volume = space == "mni152-2mm"
-        if volume:
-            place = {"index": grid_space(grid).index}
-            made = grid.spread_matrix("nearest" if method == "nearest" else "trilinear")
-        else:
-            place, made = {}, token_to_vertex(grid, space, method)
-        return {"space": space, "data": made.data, "indices": made.indices, "indptr": made.indptr,
-                "shape": made.shape, "resolution": resolution_note(grid, method), **place}
+        return (volume_spread(grid, method) if space == "mni152-2mm" else surface_spread(grid, space, method)).parts()
 
     # --- beside a running request (call_now) ------------------------------------------------------------------
 
@@ -157,6 +134,11 @@ class LiveAttribution:
         latest = self._latest
         return latest if latest and latest["number"] == number and latest["serial"] > seen else None
 
+    def progress(self, number: int) -> dict[str, Any]:
+        """Return ``step``, ``steps`` and ``copies`` of a running request, {} when it does not run."""
+        now = self._progress
+        return now if now.get("number") == number else {}
+
     def nearest(self, stimulus: int, layer: int | None = None, beta: float = 0.1, target: str = "both",
                 config: dict[str, Any] | None = None) -> dict[str, Any] | None:
         """Return at once what is known near a setting, or None: the finished map, or one between finished betas.
@@ -164,14 +146,15 @@ class LiveAttribution:
         Between two finished betas the map is interpolated linearly in log beta and has status ``interpolated``;
         beyond the last one it is that map, with status ``interpolated`` and its own beta in ``from_betas``.
         """
-        wanted = self._config(layer, beta, config)
-        exact = self._maps.get(_key(stimulus, target, wanted))
+        wanted, ask = self._config(layer, beta, config), Ask(stimulus, target)
+        exact = self._maps.get((ask, wanted))
         if exact is not None:
             return exact
-        known = sorted((k[2].beta, v) for k, v in self._maps.items()
-                       if k[:2] == (stimulus, target) and replace(k[2], beta=beta) == wanted)
-        if not known:
+        found = {k[1].beta: v for k, v in self._maps.items()
+                 if k[0] == ask and isinstance(k[1], IbbaConfig) and replace(k[1], beta=beta) == wanted}
+        if not found:
             return None
+        known = sorted(found.items())
         betas = np.array([b for b, _ in known])
         right = int(np.searchsorted(betas, beta))
         ends = [known[max(0, right - 1)], known[min(right, len(known) - 1)]]
@@ -184,7 +167,8 @@ class LiveAttribution:
 
     def attribute(self, number: int, stimulus: int, method: str = "ibba", layer: int | None = None, beta: float = 0.1,
                   target: str = "both", config: dict[str, Any] | None = None, settings: dict[str, Any] | None = None,
-                  *, context: JobContext = QUIET) -> dict[str, Any]:
+                  *, words: str = "", target_of: int = -1, preview: bool = True,
+                  context: JobContext = QUIET) -> dict[str, Any]:
         """Return the final map of a request, or ``{"status": "superseded"}``; previews meanwhile come from `peek`.
 
         Parameters
@@ -203,14 +187,18 @@ class LiveAttribution:
             Other fields of IbbaConfig (copies, steps, sigma, lr, seed, mode, class_token).
         settings : dict
             Of the other methods (masks of rise ...).
+        words, target_of
+            See :class:`Ask`.
+        preview : bool
+            Whether one copy is run first, for `peek`.
         """
-        request = _Request(self, number, context)
+        request, ask = _Request(self, number, context), Ask(stimulus, target, words, target_of)
         self.newest(number)
         try:
             request.check()
             if method != "ibba":
-                return self._other(request, stimulus, method, self._layer(layer), target, settings or {})
-            return self._ibba(request, stimulus, self._config(layer, beta, config), target)
+                return self._other(request, ask, method, self._layer(layer), settings or {})
+            return self._ibba(request, ask, self._config(layer, beta, config), preview=preview)
         except _Superseded:
             return {"status": "superseded", "number": number}
 
@@ -221,7 +209,7 @@ class LiveAttribution:
         try:
             for value in sorted(BETA_GRID, key=lambda b: abs(np.log(b / beta))):
                 request.check()
-                self._ibba(request, stimulus, self._config(layer, value, config), target, preview=False)
+                self._ibba(request, Ask(stimulus, target), self._config(layer, value, config), preview=False)
                 done.append(value)
         except _Superseded:
             return {"status": "superseded", "number": number, "betas": done}
@@ -235,19 +223,24 @@ class LiveAttribution:
         """
         request, wanted = _Request(self, number), self._config(layer, beta, config)
         try:
-            own = self._ibba(request, stimulus, wanted, target, preview=False)
-            again = self._ibba(request, stimulus, wanted.having(seed=wanted.seed + 1), target, preview=False)
-            wrong_id = self._unlike(stimulus, target) if other is None else other
-            streams = self._warm(stimulus)[1]
-            wrong_item = self.source.item(wrong_id)
-            wrong = ibba(self.source.encoder, streams[wanted.layer], _target(wrong_item, target), wanted,
-                         request.check)
+            own, again = (self._ibba(request, Ask(stimulus, target), c, preview=False)
+                          for c in (wanted, wanted.having(seed=wanted.seed + 1)))
+            wrong_id = self.unlike(stimulus, target) if other is None else other
+            wrong = self._ibba(request, Ask(stimulus, target, target_of=wrong_id), wanted, preview=False)
         except _Superseded:
             return {"status": "superseded", "number": number}
-        a, b, c = own["scores"], again["scores"], wrong.scores
-        return {"status": "final", "number": number, "own": own, "mismatched": _plain(wrong, "final") |
-                {"stimulus": wrong_id}, "mismatched_pearson": float(np.corrcoef(a, c)[0, 1]),
+        a, b, c = own["scores"], again["scores"], wrong["scores"]
+        return {"status": "final", "number": number, "own": own, "mismatched": wrong | {"stimulus": wrong_id},
+                "mismatched_pearson": float(np.corrcoef(a, c)[0, 1]),
                 "seed_pearson": float(np.corrcoef(a, b)[0, 1]), "seed_overlap": grading.overlap_top(a, b)}
+
+    def unlike(self, stimulus: int, target: str = "both") -> int:
+        """Return the kept stimulus whose target is the least like this one's (of the first 200)."""
+        own = _target(self._warm(stimulus)[0], target).direction
+        others = [int(i) for i in self.source.ids[:200] if i != stimulus]
+        if not others:
+            raise MissingError("there is no other stimulus to compare with", where=self.source.path)
+        return min(others, key=lambda i: float(own @ _pick(*self.source.embeddings(i), target).direction))
 
     def known(self) -> dict[str, int]:
         """Return how many maps and stimuli are kept in memory."""
@@ -255,38 +248,59 @@ class LiveAttribution:
 
     # --- inside -----------------------------------------------------------------------------------------------
 
-    def _ibba(self, request: _Request, stimulus: int, config: IbbaConfig, target: str, *,
-              preview: bool = True) -> dict[str, Any]:
-        key = _key(stimulus, target, config)
-        found = self._maps.get(key)
+    def _ibba(self, request: _Request, ask: Ask, config: IbbaConfig, *, preview: bool = True) -> dict[str, Any]:
+        found = self._maps.get((ask, config))
         if found is not None:
             return found | {"number": request.number, "cached": True}
-        item, streams = self._warm(stimulus)
-        wanted, x, encoder = _target(item, target), streams[config.layer], self.source.encoder
-        about = {"stimulus": stimulus, "target": target, "method": "ibba", "unit": "bits", "cached": False,
-                 "checkpoint": self.source.checkpoint}
+        wanted, x, encoder = self._target(ask), self._warm(ask.stimulus)[1][config.layer], self.source.encoder
+        about = self._about(ask) | {"method": "ibba", "unit": "bits"}
         if preview and config.copies > 1:
             early = ibba(encoder, x, wanted, config.having(copies=1), request.check)
             self._show(request.number, early, about)
         result: IbbaResult | None = None
-        for result in ibba_steps(encoder, x, wanted, config, request.check):  # noqa: B007
-            pass
+        for result in ibba_steps(encoder, x, wanted, config, request.check):
+            self._progress = {"number": request.number, "step": result.step, "steps": config.steps,
+                              "copies": config.copies}
         assert result is not None
-        final = self._maps.put(key, _plain(result, "final") | about)
+        final = self._maps.put((ask, config), _plain(result, "final") | about)
         return final | {"number": request.number}
 
     def _show(self, number: int, result: IbbaResult, about: dict[str, Any]) -> None:
         serial = 1 if self._latest is None or self._latest["number"] != number else self._latest["serial"] + 1
         self._latest = _plain(result, "preview") | about | {"number": number, "serial": serial}
 
-    def _other(self, request: _Request, stimulus: int, method: str, layer: int, target: str,
+    def _other(self, request: _Request, ask: Ask, method: str, layer: int,
                settings: dict[str, Any]) -> dict[str, Any]:
-        item, _ = self._warm(stimulus)
-        scores = token_scores(method, self.source.encoder, item.patches, _target(item, target), layer,
-                              grid=self.source.grid, context=request, **settings)
-        return {"status": "final", "number": request.number, "scores": np.asarray(scores, np.float32), "layer": layer,
-                "method": method, "unit": "score", "stimulus": stimulus, "target": target, "settings": settings,
+        key = (ask, method, layer, tuple(sorted(settings.items())))
+        found = self._maps.get(key)
+        if found is not None:
+            return found | {"number": request.number, "cached": True}
+        item, target = self._warm(ask.stimulus)[0], self._target(ask)
+        scores = token_scores(method, self.source.encoder, item.patches, target, layer, grid=self.source.grid,
+                              context=request, **settings)
+        final = self._maps.put(key, {
+            "status": "final", "scores": np.asarray(scores, np.float32), "layer": layer, "method": method,
+            "unit": "score", "settings": settings, "fit_open": self._likeness(ask.stimulus, target),
+            **self._about(ask)})
+        return final | {"number": request.number}
+
+    def _about(self, ask: Ask) -> dict[str, Any]:
+        return {"stimulus": ask.stimulus, "target": ask.target, "words": ask.words, "target_of": ask.target_of,
                 "cached": False, "checkpoint": self.source.checkpoint}
+
+    @torch.no_grad()
+    def _likeness(self, stimulus: int, target: Target) -> float:
+        stream = self._warm(stimulus)[1]
+        return float(target.score(self.source.encoder.head(stream[-1][None]))[0])
+
+    def _target(self, ask: Ask) -> Target:
+        """Return what a request compares the brain with."""
+        if ask.words and ask.target != "image":
+            item = self._warm(ask.stimulus)[0]
+            return _pick(item.image, self.source.words(ask.words), ask.target)
+        if ask.target_of >= 0:
+            return _pick(*self.source.embeddings(ask.target_of), ask.target)
+        return _target(self._warm(ask.stimulus)[0], ask.target)
 
     def _warm(self, stimulus: int) -> tuple[Item, list[torch.Tensor]]:
         """Return a stimulus with its residual streams, [layer] -> (L, d)."""
@@ -297,14 +311,6 @@ class LiveAttribution:
             found = self._streams.put(stimulus, (item, streams))
         return found
 
-    def _unlike(self, stimulus: int, target: str) -> int:
-        """Return the kept stimulus whose target is the least like this one's (of the first 200)."""
-        own = _target(self._warm(stimulus)[0], target).direction
-        others = [int(i) for i in self.source.ids[:200] if i != stimulus]
-        if not others:
-            raise MissingError("there is no other stimulus to compare with", where=self.source.path)
-        return min(others, key=lambda i: float(own @ _pick(*self.source.embeddings(i), target).direction))
-
     def _layer(self, layer: int | None) -> int:
         return self.source.encoder.check_layer(IbbaConfig.default_layer(len(self.source.encoder.blocks))
                                                 if layer is None else layer)
@@ -314,10 +320,6 @@ class LiveAttribution:
             return IbbaConfig(layer=self._layer(layer), beta=beta, **(config or {}))
         except TypeError as err:
             raise BrainViewError(f"there is no such setting of IB-BA: {err}") from err
-
-
-def _key(stimulus: int, target: str, config: IbbaConfig) -> tuple:
-    return stimulus, target, config
 
 
 def _target(item: Item, which: str) -> Target:

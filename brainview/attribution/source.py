@@ -8,8 +8,9 @@ neither: that is how a checkpoint is shipped with brains to look at.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -20,10 +21,13 @@ from brainview.alignment.encoder import BrainEncoder
 from brainview.alignment.patches import PatchGrid
 from brainview.alignment.whole_brain import load_encoder, subject_folder
 from brainview.attribution.ibba import frozen
-from brainview.core.errors import FormatError, MismatchError, MissingError
+from brainview.core.errors import BrainViewError, FormatError, MismatchError, MissingError
 from brainview.core.files import atomic_path, regular_file
 from brainview.core.names import shown
 from brainview.training.run import RunFolder
+
+if TYPE_CHECKING:
+    from brainview.features.clip_pair import ClipPair
 
 STIMULI, EMBEDDINGS = "stimuli.safetensors", "embeddings.safetensors"
 
@@ -59,6 +63,7 @@ class Source:
     model: Any
     ids: np.ndarray
     _brains: Any = field(default=None, repr=False)
+    _texts: dict[str, torch.Tensor] = field(default_factory=dict, repr=False)
 
     @property
     def encoder(self) -> BrainEncoder:
@@ -99,22 +104,50 @@ class Source:
             if any(v is not None for v in found):
                 return tuple(None if v is None else torch.from_numpy(v) for v in found)  # type: ignore[return-value]
         from brainview.alignment.targets import make_targets
+
+        made = make_targets(self.clip, self.dataset.stimuli, np.array([stimulus]),
+                            source=RunFolder.open(self.path).config["captions"])
+        return torch.from_numpy(made.image[0]), torch.from_numpy(made.text[0])
+
+    @cached_property
+    def clip(self) -> ClipPair:
+        """The CLIP model that the brain was aligned with."""
         from brainview.features.clip_pair import load_clip
 
-        dataset, config = self._dataset(), RunFolder.open(self.path).config
-        made = make_targets(load_clip(config["clip"]), dataset.stimuli, np.array([stimulus]),
-                            source=config["captions"])
-        return torch.from_numpy(made.image[0]), torch.from_numpy(made.text[0])
+        return load_clip(RunFolder.open(self.path).config["clip"])
+
+    def words(self, text: str) -> torch.Tensor:
+        """Return the (embed,) embedding of any text by the run's own CLIP model; kept."""
+        if text not in self._texts:
+            if len(self._texts) > 256:
+                self._texts.clear()
+            self._texts[text] = torch.from_numpy(self.clip.texts([text])[0])
+        return self._texts[text]
+
+    def look(self, stimulus: int) -> tuple[np.ndarray | None, list[str], str]:
+        """Return ((h, w, 3) uint8 picture, texts, problem) of a stimulus; None and [] where the data are not here.
+
+        The texts are the detailed description (if there is one) and the captions.
+        """
+        try:
+            stimuli = self.dataset.stimuli
+            picture = np.asarray(stimuli.image(int(stimulus)).convert("RGB"))
+            details = str(stimuli.details(int(stimulus)).get("description") or "")
+            return picture, [t for t in (details, *stimuli.captions(int(stimulus))) if t], ""
+        except BrainViewError as err:
+            return None, [], str(err)
 
     def _mean_response(self, stimulus: int) -> np.ndarray:
         if self._brains is None:
             from brainview.alignment.brains import load_brains, mni_subject
 
             region = RunFolder.open(self.path).config.get("region")
-            self._brains = load_brains(mni_subject(self._dataset(), self.subject), region=region)
+            self._brains = load_brains(mni_subject(self.dataset, self.subject), region=region)
         return self._brains.mean(np.array([stimulus]))[0]
 
-    def _dataset(self) -> Any:
+    @cached_property
+    def dataset(self) -> Any:
+        """The data set that the run was trained on; raises MissingError where it is not on this machine."""
         from brainview.datasets.registry import open_dataset
 
         place = RunFolder.open(self.path).story.get("data")
