@@ -56,6 +56,10 @@ class Controller(Looks, Going, Copying, Moving, Atlases, Wizards, Comparing):
         self.reporter = Reporter(window.notices)
         self.commands: Commands | None = None
         self.folder = str(Path.home())
+        #: Classes that panels outline beside the subject's own regions (planted truth); the wiring draws them.
+        self.outlines: dict[str, Any] = {}
+        #: Draws the regions again; set by the wiring.
+        self.refresh_outlines: Callable[..., None] = lambda *_: None
         #: Tells the journal that something changed; set by the wiring.
         self.touch: Callable[..., None] = lambda *_: None
         #: Takes the pictures among dropped files and returns the others; set by the in-silico page.

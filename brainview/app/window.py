@@ -27,7 +27,7 @@ from brainview.app.errors import Notices
 from brainview.app.filmstrip import FilmStrip
 from brainview.app.icons import app_icon
 from brainview.app.jobs_view import JobsView
-from brainview.app.panels.attribution import AttributionPanel
+from brainview.app.panels.attribution.panel import AttributionPanel
 from brainview.app.panels.decoding.panel import DecodingPanel
 from brainview.app.panels.encoding import EncodingPanel
 from brainview.app.panels.peaks import PeaksPanel

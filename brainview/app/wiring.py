@@ -67,7 +67,7 @@ class Wiring(StripWiring, RegionWiring, ViewerWiring):
         self._on_dataset(None, None)
         self._on_run(None, None)
         self.refresh_needs()
-        controller.touch = self._touch
+        controller.touch, controller.refresh_outlines = self._touch, self.refresh_rois
         controller.atlases.events.atlases.connect(self.refresh_rois, check_nargs=False)
         self.view.events.map.connect(self._on_space, check_nargs=False)
         controller.atlases.events.atlases.connect(self._touch, check_nargs=False)

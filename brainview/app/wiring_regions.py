@@ -33,8 +33,10 @@ class RegionWiring:
         chosen = None if space is None else selection_class(classes, space, self.app.rois, rgba)
         if chosen is not None:
             classes[SELECTION] = chosen
+        classes |= self.c.outlines
         viewer.set_rois(classes)
-        others = tuple(n for n in self.view.outlines if n != SELECTION and n in classes)
+        others = tuple(n for n in self.view.outlines if n != SELECTION and n in classes and n not in self.c.outlines)
+        others += tuple(self.c.outlines)
         with self.c.undo.paused():
             self.view.outlines = (*others, SELECTION) if chosen is not None else others
 

@@ -31,6 +31,18 @@ def unit_range(scores: np.ndarray) -> np.ndarray:
     return np.ones_like(scores) if high <= low else (scores - low) / (high - low)
 
 
+def map_story(about: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the provenance of a map: `about` describes the model, `answer` holds the settings and figures."""
+    settings = {k: v for k, v in answer.items() if k not in ("scores", "fit_curve", "number", "cached", "status")}
+    return {"attribution": settings, "run": about["run"], "subject": about["subject"],
+            "checkpoint": about["checkpoint"], "model": about["card"], "phantom": about["phantom"]}
+
+
+def map_name(answer: Mapping[str, Any]) -> str:
+    """Return what a map is called everywhere."""
+    return f"{answer['method']} of stimulus {answer['stimulus']} ({answer['target']})"
+
+
 @dataclass(frozen=True, eq=False)
 class TokenSpread:
     """From (n_tokens,) scores to a map.

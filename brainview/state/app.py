@@ -22,8 +22,9 @@ from brainview.maps.space import Space
 
 #: The brain that stands for the whole group in choosers and in :class:`Source`.
 GROUP = "group"
-Kind = Literal["none", "ceiling", "metric", "measured", "predicted", "difference", "file", "picture"]
-KINDS: tuple[str, ...] = ("none", "ceiling", "metric", "measured", "predicted", "difference", "file", "picture")
+Kind = Literal["none", "ceiling", "metric", "measured", "predicted", "difference", "file", "picture", "attribution"]
+KINDS: tuple[str, ...] = ("none", "ceiling", "metric", "measured", "predicted", "difference", "file", "picture",
+                          "attribution")
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Source:
     kind : str
         ``ceiling`` (of a subject), ``metric`` (of a run), ``measured`` / ``predicted`` / ``difference`` (of one
         stimulus), ``file`` (a map file), ``picture`` (predicted for any picture: `path` is the picture, `metric` one
-        to subtract; see ``state.in_silico``), ``none``.
+        to subtract; see ``state.in_silico``), ``attribution`` (of one stimulus, as the panel is set), ``none``.
     brain : str
         Subject id, or ``group``.
     metric : str

@@ -75,6 +75,8 @@ class Session:
         #: State of the panels that systems bring along: name -> object with ``settings()`` and ``apply(dict)``.
         self.parts: dict[str, Any] = {}
         self.pictures = Pictures(self)
+        #: Who makes the maps of a source kind: objects with ``at_once(source)`` and coroutine ``fetch(source)``.
+        self.makers: dict[str, Any] = {}
         self._subjects: dict[tuple[str, str], SubjectInfo] = {}
         self._then: dict[str, Callable[[Any], Awaitable[Any]]] = {}
         self._latest: dict[str, int] = {}

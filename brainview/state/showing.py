@@ -122,6 +122,8 @@ class Shower:
     def at_once(self, source: Source) -> BrainMap | None:
         """Return the map when it is here already, None when the engine must be asked."""
         app = self.session.app
+        if source.kind in self.session.makers:
+            return self.session.makers[source.kind].at_once(source)
         if source.kind == "ceiling":
             subject = app.subject
             return subject.ceiling if subject and source.brain in ("", subject.id) else None
@@ -149,6 +151,8 @@ class Shower:
 
     async def _fetch(self, source: Source) -> BrainMap | None:
         session = self.session
+        if source.kind in session.makers:
+            return await session.makers[source.kind].fetch(source)
         if source.kind == "file":
             maps = await session.read_maps(source.path)
             return maps[min(source.index, len(maps) - 1)]
