@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from brainview.app.wiring_attribution import AttributionWiring
 from brainview.app.wiring_figures import FiguresWiring
 from brainview.app.wiring_film import FilmWiring
 from brainview.app.wiring_in_silico import InSilicoWiring
@@ -26,4 +27,5 @@ PAGES: tuple[Callable[[Any], Any], ...] = (
     InSilicoWiring,
     FilmWiring,
     FiguresWiring,
+    AttributionWiring,
 )

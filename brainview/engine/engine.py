@@ -224,11 +224,11 @@ class Session:
     def __init__(self, engine: Engine, actor: Any, future: Any, client: Any) -> None:
         self._engine, self._actor, self._future, self._client = engine, actor, future, client
 
-    async def call(self, method: str, **arguments: Any) -> Any:
+    async def call(self, method: str, /, **arguments: Any) -> Any:
         """Call a method; calls queue behind each other."""
         return await self._ask("call", method, arguments)
 
-    async def call_now(self, method: str, **arguments: Any) -> Any:
+    async def call_now(self, method: str, /, **arguments: Any) -> Any:
         """Call a quick method beside a running one (to cancel it, to ask how far it is)."""
         return await self._ask("call_now", method, arguments)
 

@@ -97,9 +97,9 @@ class Setting:
     @staticmethod
     def of(value: Mapping[str, Any]) -> Setting:
         """Rebuild one from plain types; unknown keys are left out, wrong ones refused with FormatError."""
-        known = {f.name: type(f.default) for f in fields(Setting)}
+        known: dict[str, Any] = {f.name: type(f.default) for f in fields(Setting)}
         try:
-            return Setting(**{k: known[k](v) for k, v in value.items() if k in known})  # type: ignore[call-arg]
+            return Setting(**{k: known[k](v) for k, v in value.items() if k in known})
         except (TypeError, ValueError) as err:
             raise FormatError(f"is not a setting of an attribution: {err}") from err
 

@@ -37,7 +37,7 @@ from brainview.app.widgets.basics import (
 from brainview.app.widgets.scatter import DensityPlot
 from brainview.core.names import plain, shown
 from brainview.state.app import GROUP, RoiKey, RunInfo
-from brainview.state.roi_table import CEILING_KEYS, R2_KEYS, bar_rows, key_among
+from brainview.state.roi_table import CEILING_KEYS, R2_KEYS, BarRow, bar_rows, key_among
 
 
 def combo(name: str) -> QComboBox:
@@ -167,19 +167,24 @@ class BarsSection(QWidget):
                   chosen: Sequence[RoiKey]) -> None:
         """Show the bars of one map."""
         rows = bar_rows(run, brain, metric, hemisphere=hemisphere, sort=sort, words=words)
-        title = run.metrics.get(metric, {}).get("title", metric)
-        self.list.show_rows(rows, str(title), chosen)
+        title = str(run.metrics.get(metric, {}).get("title", metric))
+        self.show_rows(rows, title, chosen, hemisphere=hemisphere, sort=sort, words=words,
+                       empty=f"The run holds no regional summary of {shown(title)}.")
+        if brain == GROUP:
+            self.legend.setText("Median over subjects of their medians; line = quartiles over subjects.")
+        else:
+            self.legend.setText("Median over locations; line = 95 % bootstrap interval.")
+
+    def show_rows(self, rows: Sequence[BarRow], title: str, chosen: Sequence[RoiKey], *, hemisphere: str, sort: str,
+                  words: str, empty: str) -> None:
+        """Show rows made elsewhere; `empty` is said where there is none and no filter."""
+        self.list.show_rows(rows, title, chosen)
         self.list.setVisible(bool(rows))
         each = 30 if rows and len(rows[0].bars) > 1 else 26
         self.list.setFixedHeight(min(self.MOST, max(1, len(rows))) * each + 4)
         self.empty.setVisible(not rows)
         self.legend.setVisible(bool(rows))
-        if brain == GROUP:
-            self.legend.setText("Median over subjects of their medians; line = quartiles over subjects.")
-        else:
-            self.legend.setText("Median over locations; line = 95 % bootstrap interval.")
-        self.empty.setText("No region fits the filter." if words else
-                           f"The run holds no regional summary of {shown(title)}.")
+        self.empty.setText("No region fits the filter." if words else empty)
         self.sides.show_value(hemisphere)
         self.sort.setCurrentIndex(self.sort.findData(sort))
         if self.search.text() != words:

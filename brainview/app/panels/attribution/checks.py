@@ -121,8 +121,8 @@ class Believe(QWidget):
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(GRID)
         box.addWidget(row(self.mismatch, self.seed))
-        for part in (self.pair, self.wrong, self.repeat, self.planted):
-            box.addWidget(part)
+        for below in (self.pair, self.wrong, self.repeat, self.planted):
+            box.addWidget(below)
 
     def show_mismatch(self, maps: tuple[BrainMap, BrainMap] | None, own: Answer | None, wrong: Answer | None,
                       correlation: float) -> None:

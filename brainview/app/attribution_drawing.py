@@ -1,0 +1,172 @@
+"""The part of the attribution wiring that draws and exports: which scores, on which scale, on the one viewer."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from PySide6.QtWidgets import QFileDialog
+
+from brainview.app.controller import Controller
+from brainview.app.window import MainWindow
+from brainview.core.errors import MissingError
+from brainview.maps.brainmap import BrainMap
+from brainview.state.app import AppState, Source
+from brainview.state.attribution import VIEWS, Answer, AttributionState
+from brainview.state.attribution_live import LiveModel
+from brainview.state.attribution_maps import TokenMaps
+from brainview.state.view import ViewState
+
+KIND: Literal["attribution"] = "attribution"
+EXPORT = "brainview.attribution.jobs:export_answer"
+
+
+class Drawing:
+    """Draws the chosen view of the answers."""
+
+    c: Controller
+    app: AppState
+    view: ViewState
+    window: MainWindow
+    state: AttributionState
+    model: LiveModel | None
+    maps: TokenMaps | None
+    groups: dict[str, Any]
+
+    def load(self) -> Any:
+        """Load the model."""
+        raise NotImplementedError
+
+    def want(self) -> None:
+        """Ask for the map."""
+        raise NotImplementedError
+
+    def able_views(self) -> tuple[str, ...]:
+        """Return the views that can be drawn now."""
+        state = self.state
+        have = {"map": state.answer, "mismatched": state.mismatched, "contrast": state.mismatched,
+                "seed": state.repeated, "other": state.compared, "difference": state.compared,
+                "group": self.groups or None, "t": self.groups or None}
+        alone = ("map", "group", "t")
+        return tuple(v for v in VIEWS if have[v] is not None and (v in alone or state.answer is not None))
+
+    def _chosen(self) -> tuple[Answer, np.ndarray, str, str] | None:
+        """Return (whose story, scores, name, unit) of the chosen view, None when it is not there."""
+        state, own = self.state, self.state.answer
+        view = state.view if state.view in self.able_views() else "map"
+        if view in ("group", "t"):
+            found = self.groups
+            scores = found["mean"] if view == "group" else found["shown_t"]
+            return found["answer"], scores, found["name"][view], "t" if view == "t" else ""
+        if own is None:
+            return None
+        second = {"mismatched": state.mismatched, "contrast": state.mismatched, "seed": state.repeated,
+                  "other": state.compared, "difference": state.compared}.get(view)
+        if second is None:
+            return own, own.scores, "", ""
+        if view in ("contrast", "difference"):
+            return own, own.scores - second.scores, f"{VIEWS[view]}, stimulus {own.stimulus}", ""
+        return second, second.scores, "" if view == "other" else f"{VIEWS[view]}, stimulus {own.stimulus}", ""
+
+    def pair(self) -> tuple[BrainMap, BrainMap] | None:
+        """Return (voxels, vertices) of what is chosen."""
+        chosen = self._chosen()
+        if chosen is None or self.maps is None:
+            return None
+        answer, scores, name, unit = chosen
+        limits = None
+        state = self.state
+        if state.view in ("other", "map") and state.compared is not None and state.answer is not None \
+                and state.scale == "own":
+            top = max(float(np.abs(a.scores).max(initial=0)) for a in (state.answer, state.compared)) or 1.0
+            limits = (-top, top) if min(a.scores.min() for a in (state.answer, state.compared)) < 0 else (0.0, top)
+        return self.maps.pair(answer, scores, name=name, tokens=state.tokens, share=state.scale == "share" and not unit,
+                              limits=limits, unit=unit)
+
+    # -- the maker of Source("attribution") ------------------------------------------------------------------------
+
+    def at_once(self, source: Source) -> BrainMap | None:
+        """Return the map of the panel when it is that of the source, with its cortical twin handed to the viewer."""
+        answer = self.state.answer
+        grouped = self.state.view in ("group", "t") and self.groups
+        if not grouped and (answer is None or answer.stimulus != source.stimulus):
+            return None
+        made = self.pair()
+        if made is None:
+            return None
+        if self.window.viewer is not None and hasattr(self.window.viewer, "set_surface_map"):
+            self.window.viewer.set_surface_map(*made)
+        return made[0]
+
+    async def fetch(self, source: Source) -> BrainMap | None:
+        """Load what is needed and return the map; None when something else was wanted meanwhile."""
+        if self.model is None:
+            task = self.load()
+            if task is None:
+                raise MissingError("no whole-brain model is open", remedy="Open its run again.")
+            await asyncio.shield(task)
+        if self.model is None:
+            return None
+        if self.app.stimulus != source.stimulus:
+            with self.c.undo.paused():
+                self.app.stimulus = source.stimulus
+        if self.at_once(source) is None:
+            await self.model.ask(source.stimulus, self.state.setting)
+            self.want()
+        return self.at_once(source)
+
+    def redraw(self) -> None:
+        """Draw the chosen view if the brain shows attribution."""
+        source = self.app.source
+        if source.kind != KIND or not self.c.reporter.guarded(lambda: self.c.shower.show_now(source)):
+            return
+
+    def draw_it(self) -> None:
+        """Bring the attribution map onto the brain: on the cortex, unless slices of a volume were in view."""
+        from brainview.maps.space import VolumeSpace
+
+        if self.maps is None or self.app.stimulus < 0:
+            return
+        drawn = self.view.map
+        with self.c.undo.together("Show attribution"):
+            if drawn is None or not isinstance(drawn.space.root, VolumeSpace):
+                self.view.volume = "surface"
+            self.app.source = Source(KIND, brain=str(self.maps.about["subject"]), stimulus=self.app.stimulus)
+
+    def _on_drawing(self, *_: Any) -> None:
+        with self.c.undo.paused():
+            self.view.lock_limits = self.state.scale == "hold"
+            if self.state.scale != "hold":
+                self.c.session.rules.pop(self.app.source.color_key, None)
+        if self.app.source.kind != KIND and self.state.view != "map":
+            self.draw_it()
+        self.redraw()
+        self.refresh()  # type: ignore[attr-defined]
+
+    # -- export --------------------------------------------------------------------------------------------------
+
+    def export(self) -> None:
+        """Ask for a folder and write what is shown: map, scores, settings, picture of the panel's findings."""
+        folder = QFileDialog.getExistingDirectory(self.window, "Export attribution to a folder", self.c.folder)
+        if folder:
+            self.c.start(self.export_to(folder))
+
+    async def export_to(self, folder: str) -> list[str]:
+        """Write the volume, the cortex, the token scores and the panel's figures into a folder; returns the files."""
+        made, chosen = self.pair(), self._chosen()
+        if made is None or chosen is None or self.maps is None:
+            raise MissingError("there is no attribution map to export", remedy="Wait until it is computed.")
+        answer, scores, _, _ = chosen
+        stem = f"attribution-{answer.setting.method}-stimulus{answer.stimulus}-{self.state.view}"
+        files = [await self.c.session.export_map(made[0], str(Path(folder) / f"{stem}.nii.gz"), "nifti", None),
+                 await self.c.session.export_map(made[1], str(Path(folder) / f"{stem}.func.gii"), "gifti", None)]
+        facts = {"label": answer.label, "view": self.state.view, "bits": answer.bits, "fit_open": answer.fit_open,
+                 "fit_kept": answer.fit_kept, "provenance": made[0].provenance}
+        regions = [{"class": r.roi_class, "roi": r.roi, "hemisphere": b.hemisphere, "share": b.value, "n": b.n}
+                   for r in self.window.attribution.bars.list.bars.rows for b in r.bars]
+        files += await self.c.session.ask(EXPORT, f"Export {stem}", folder=folder, stem=stem, scores=scores,
+                                          facts=facts, regions=regions)
+        self.c.reporter.tell(f"Wrote {len(files)} files to {folder}", "done")
+        return files

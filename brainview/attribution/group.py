@@ -1,0 +1,102 @@
+"""Maps over many stimuli: means, and t-maps with permutation (maximum statistic) and FDR correction by nilearn.
+
+Statistics are done on tokens, the finest thing measured, and on each map's shares (scores over their sum), so that a
+stimulus with many bits does not outweigh the others. A category is compared with all other stimuli; all stimuli
+together with an even spread over tokens (sign flips).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from brainview.core.errors import MissingError
+from brainview.core.jobs import QUIET, JobContext
+
+#: The group of all stimuli.
+ALL = "all stimuli"
+ALPHA = 0.05
+#: The fewest stimuli of a group.
+LEAST = 5
+
+
+@dataclass(frozen=True, eq=False)
+class GroupMap:
+    """One group.
+
+    Parameters
+    ----------
+    mean : (n_tokens,) float32, mean score of the group
+    t : (n_tokens,) float32
+    p_corrected : (n_tokens,) float32
+        Family-wise corrected over tokens by permutation, two-sided.
+    fdr : (n_tokens,) bool
+        Tokens that pass a false discovery rate of 5 %.
+    n, rest : int
+        Stimuli in the group, and those compared with (0 for all stimuli).
+    permutations : int
+    """
+
+    mean: np.ndarray
+    t: np.ndarray
+    p_corrected: np.ndarray
+    fdr: np.ndarray
+    n: int
+    rest: int
+    permutations: int
+
+    @property
+    def shown_t(self) -> np.ndarray:
+        """(n_tokens,) t where the false discovery rate is kept, else 0."""
+        return np.where(self.fdr, self.t, 0).astype(np.float32)
+
+    def words(self, name: str) -> str:
+        """Return what the maps are, in words."""
+        against = f"against {self.rest} others" if self.rest else "against an even spread"
+        return (f"Mean and t over {self.n} stimuli ({name}) {against}, on each map's shares. Of {self.t.size} tokens "
+                f"{int(self.fdr.sum())} pass FDR 5 % (drawn), {int((self.p_corrected < ALPHA).sum())} pass "
+                f"family-wise 5 % ({self.permutations:,} permutations, maximum statistic).")
+
+
+def group_map(scores: np.ndarray, member: np.ndarray, *, permutations: int = 1000, seed: int = 0,
+              context: JobContext = QUIET) -> GroupMap:
+    """Return the maps of a group.
+
+    Parameters
+    ----------
+    scores : (n, n_tokens) float32
+    member : (n,) bool
+        Which stimuli; all True = the group of all.
+    permutations, seed : int
+
+    Raises
+    ------
+    MissingError
+        Fewer than 5 stimuli in the group, or in the rest.
+    """
+    from nilearn.glm import fdr_threshold
+    from nilearn.mass_univariate import permuted_ols
+    from scipy import stats
+
+    n, rest = int(member.sum()), int((~member).sum())
+    if n < LEAST or (rest and rest < LEAST):
+        raise MissingError(f"a group map needs at least {LEAST} stimuli in the group and outside, there are {n} and "
+                           f"{rest}", remedy="Attribute more stimuli, or take all.")
+    context.report(0, 1, f"{permutations} permutations")
+    total = np.abs(scores).sum(1, keepdims=True)
+    shares = scores / np.where(total > 0, total, 1)
+    if rest:
+        tested, values, freedom = member.astype(float)[:, None], shares, len(member) - 2
+    else:
+        tested, values, freedom = np.ones((n, 1)), shares - 1 / scores.shape[1], n - 1
+    found: dict[str, Any] = permuted_ols(tested, values, model_intercept=bool(rest), n_perm=permutations,
+                                         two_sided_test=True, random_state=seed, output_type="dict", n_jobs=1)
+    t = np.nan_to_num(np.asarray(found["t"])[0])
+    z = stats.norm.isf(np.clip(stats.t.sf(np.abs(t), freedom), 1e-300, 0.5))
+    # fdr_threshold is one-sided, so half the rate for both signs together
+    passes = z >= fdr_threshold(z, ALPHA / 2)
+    context.report(1, 1, "done")
+    return GroupMap(scores[member].mean(0).astype(np.float32), t.astype(np.float32),
+                    (10.0 ** -np.asarray(found["logp_max_t"])[0]).astype(np.float32), passes, n, rest, permutations)

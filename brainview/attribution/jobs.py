@@ -1,0 +1,79 @@
+"""Jobs that the window and the command submit by name; plain types in and out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from brainview.attribution.batch import attribute_all, read_scores, story_of
+from brainview.attribution.group import ALL, LEAST, group_map
+from brainview.attribution.source import open_source
+from brainview.core.errors import BrainViewError, MissingError
+from brainview.core.files import atomic_write, write_json
+from brainview.core.jobs import QUIET, JobContext
+from brainview.core.names import shown
+
+
+def attribute_many(run: str, out: str, subjects: list[str] | None = None, stimuli: list[int] | None = None,
+                   request: dict[str, Any] | None = None, *, context: JobContext = QUIET) -> dict[str, Any]:
+    """Attribute many stimuli (:func:`batch.attribute_all`); returns ``files``."""
+    found = attribute_all(run, out, subjects=subjects, stimuli=stimuli, request=request, context=context)
+    return {"files": [str(f) for f in found]}
+
+
+def categories(run: str, scores: str, *, context: JobContext = QUIET) -> list[tuple[str, int]]:
+    """Return (category, stimuli) of the stimuli of a score file, all of them first, the largest next."""
+    ids = read_scores(scores)["ids"]
+    names = _categories(run, story_of(scores)["subject"], ids)
+    counts = Counter(n for n in names if n)
+    return [(ALL, len(ids)), *((n, c) for n, c in counts.most_common() if LEAST <= c <= len(ids) - LEAST)]
+
+
+def group(run: str, scores: str, category: str, permutations: int = 1000, *,
+          context: JobContext = QUIET) -> dict[str, Any]:
+    """Return the maps over a category: ``mean``, ``t``, ``shown_t`` (0 where FDR fails), ``words``, ``story``..."""
+    arrays, story = read_scores(scores), story_of(scores)
+    ids = arrays["ids"]
+    if category == ALL:
+        member = np.ones(len(ids), bool)
+    else:
+        member = np.array([n == category for n in _categories(run, story["subject"], ids)])
+    if not member.any():
+        raise MissingError(f"no stimulus is of category {shown(category)}", where=scores)
+    found = group_map(arrays["scores"], member, permutations=permutations, context=context)
+    return {"name": category, "n": found.n, "mean": found.mean, "t": found.t, "shown_t": found.shown_t,
+            "p_corrected": found.p_corrected, "fdr": found.fdr, "unit": story["unit"],
+            "words": found.words(shown(category)),
+            "story": {"group": category, "stimuli": found.n, "against": found.rest, "scores": scores,
+                      "permutations": found.permutations, "request": story["request"]}}
+
+
+def _categories(run: str, subject: str, ids: np.ndarray) -> list[str]:
+    try:
+        stimuli = open_source(run, subject).dataset.stimuli
+        return [str(stimuli.details(int(i)).get("category") or "") for i in ids]
+    except BrainViewError:
+        return [""] * len(ids)  # the data are elsewhere: only the group of all
+
+
+def export_answer(folder: str, stem: str, scores: np.ndarray, facts: dict[str, Any], regions: list[dict[str, Any]], *,
+                  context: JobContext = QUIET) -> list[str]:
+    """Write token scores (npy), figures with all settings (json) and regions (csv); returns the files."""
+    place = Path(folder)
+    files = [place / f"{stem}-tokens.npy", place / f"{stem}.json", place / f"{stem}-regions.csv"]
+    with atomic_write(files[0]) as file:
+        np.save(file, np.asarray(scores, np.float32), allow_pickle=False)
+    write_json(files[1], facts)
+    with atomic_write(files[2]) as file:
+        lines = ["class,region,hemisphere,share of the map's mass on the cortex,vertices"]
+        lines += [f"{_cell(r['class'])},{_cell(r['roi'])},{r['hemisphere']},{r['share']:.6g},{r['n']}" for r in regions]
+        file.write(("\n".join(lines) + "\n").encode())
+    return [str(f) for f in files]
+
+
+def _cell(value: Any) -> str:
+    text = str(value)
+    return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',"\n') else text
