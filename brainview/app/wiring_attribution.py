@@ -105,6 +105,7 @@ class AttributionWiring(Drawing, GroupWiring):
         panel.believe.truth_toggled.connect(lambda on: setattr(self.state, "truth", on))
         self.window.docks["attribution"].visibilityChanged.connect(self._on_visible)
         self.panel.body.verticalScrollBar().setSingleStep(24)
+        self.window.closing.connect(self._unload)
 
     # -- the model -----------------------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mode", choices=("m2ib", "m2ib_strict", "recommended"), default="m2ib")
     parser.add_argument("--masks", type=int, default=4000, help="random masks (RISE)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--average", type=int, default=1, help="noise seeds whose maps are averaged (IB-BA)")
     parser.add_argument("--tokens", action="store_true", help="show the tokens as they are, without interpolation")
     parser.add_argument("--normalised", action="store_true", help="write the map scaled to 0..1")
     parser.add_argument("--surface", metavar="MESH", help="write it on a mesh, such as fsaverage5")
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         answer = session.attribute(
             1, args.stimulus, args.method, args.layer, args.beta, args.target,
             {"copies": args.copies, "steps": args.steps, "sigma": args.sigma, "lr": args.lr, "mode": args.mode,
-             "seed": args.seed} if args.method == "ibba" else None,
+             "seed": args.seed, "average": args.average} if args.method == "ibba" else None,
             {"masks": args.masks, "seed": args.seed} if args.method == "rise" else None, context=context)
     scores = answer.pop("scores")
     about = session.describe()

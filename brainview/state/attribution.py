@@ -39,6 +39,8 @@ class Setting:
     words : str
         A text to compare with instead of the run's captions, "" = those.
     copies, steps, seed : int
+    average : int
+        Seeds that are averaged.
     sigma : float
     mode : str
         Of IB-BA.
@@ -54,6 +56,7 @@ class Setting:
     copies: int = 10
     steps: int = 20
     seed: int = 0
+    average: int = 1
     sigma: float = 1.0
     mode: str = "m2ib"
     target_of: int = -1
@@ -61,7 +64,8 @@ class Setting:
     def __post_init__(self) -> None:
         if self.target not in TARGETS or self.mode not in MODES:
             raise FormatError(f"an attribution has no target {self.target!r} or mode {self.mode!r}")
-        if not (math.isfinite(self.beta) and self.beta > 0 and self.sigma > 0 and self.copies >= 1 and self.steps >= 1):
+        counts = min(self.copies, self.steps, self.average)
+        if not (math.isfinite(self.beta) and self.beta > 0 and self.sigma > 0 and counts >= 1):
             raise FormatError("beta, sigma, copies and steps of an attribution must be positive")
 
     def having(self, **changes: Any) -> Setting:
@@ -77,7 +81,7 @@ class Setting:
         if self.method not in NOISY:
             default = Setting()
             out = replace(out, beta=default.beta, copies=default.copies, steps=default.steps, sigma=default.sigma,
-                          mode=default.mode, seed=self.seed if self.method in ("rise", "random") else 0)
+                          mode=default.mode, average=1, seed=self.seed if self.method in ("rise", "random") else 0)
         return replace(out, words="") if self.target == "image" or self.target_of >= 0 else out
 
     @property
@@ -87,7 +91,8 @@ class Setting:
 
     def request(self) -> dict[str, Any]:
         """Return the arguments of ``LiveAttribution.attribute``."""
-        config = {"copies": self.copies, "steps": self.steps, "seed": self.seed, "sigma": self.sigma, "mode": self.mode}
+        config = {"copies": self.copies, "steps": self.steps, "seed": self.seed, "sigma": self.sigma, "mode": self.mode,
+                  "average": self.average}
         seeded = {"seed": self.seed} if self.method in ("rise", "random") else {}
         return {"method": self.method, "layer": None if self.layer < 0 else self.layer, "beta": self.beta,
                 "target": self.target, "config": config if self.method in NOISY else None,
@@ -174,6 +179,8 @@ class Answer:
         if self.status == "near":
             return f"Not computed yet; drawn: {self.note}"
         word = "Final" if self.final else "Preview"
+        if self.final and self.setting.average > 1:
+            word += f", mean of {self.setting.average} seeds"
         if not self.step:
             return word
         return f"{word}, {self.step} steps × {self.copies} {'copy' if self.copies == 1 else 'copies'}"

@@ -215,7 +215,7 @@ class LiveModel:
     async def _serve(self, number: int, stimulus: int, setting: Setting) -> bool:
         """Compute the wish: one copy first, then all of them."""
         if setting.method in NOISY and setting.copies > PREVIEW_COPIES:
-            quick = await self._call(number, stimulus, setting.having(copies=PREVIEW_COPIES))
+            quick = await self._call(number, stimulus, setting.having(copies=PREVIEW_COPIES, average=1))
             if quick is None:
                 return True
             known = self.at_once(stimulus, setting)

@@ -110,7 +110,7 @@ class Believe(QWidget):
         self.wrong, self.repeat = label("", "caption", wrap=True), label("", "caption", wrap=True)
         self.truth = QCheckBox("Outline what was planted")
         self.truth.toggled.connect(self.truth_toggled)
-        self.score, self.definition = label("", "title"), label("", "caption", wrap=True)
+        self.score, self.definition = label("", "title", wrap=True), label("", "caption", wrap=True)
         self.planted = QWidget()
         inner = QVBoxLayout(self.planted)
         inner.setContentsMargins(0, 0, 0, 0)

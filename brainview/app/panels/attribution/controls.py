@@ -178,6 +178,8 @@ class More(QWidget):
         super().__init__()
         self.numbers = {"copies": self._spin("copies", 1, 64, "Noise draws per step"),
                         "steps": self._spin("steps", 1, 200, "Steps of the optimiser; under 10 a map is untrained"),
+                        "average": self._spin("average", 1, 10, "Maps of this many noise seeds are averaged: 3 repeat "
+                                                                 "with a correlation above 0.97"),
                         "seed": self._spin("seed", 0, 2**31 - 1, "Of the noise")}
         self.sigma = QDoubleSpinBox()
         self.sigma.setRange(0.05, 10.0)
@@ -193,6 +195,7 @@ class More(QWidget):
         form.setContentsMargins(GRID, 0, 0, 0)
         form.setSpacing(6)
         for title, part in (("Copies", self.numbers["copies"]), ("Steps", self.numbers["steps"]),
+                            ("Seeds averaged", self.numbers["average"]),
                             ("Seed", self.numbers["seed"]), ("Noise σ", self.sigma), ("Mode", self.mode)):
             form.addRow(label(title, "second"), part)
 

@@ -13,10 +13,12 @@ from PySide6.QtWidgets import QCheckBox, QFrame, QSizePolicy, QVBoxLayout, QWidg
 
 from brainview.app.panels.encoding import combo
 from brainview.app.theme import GRID, color
-from brainview.app.widgets.basics import Segments, button, label, row
+from brainview.app.widgets.basics import ElidedLabel, Segments, button, label, row
 from brainview.app.widgets.flat_picture import FlatPicture
 from brainview.core.names import shown
 from brainview.state.attribution import VIEWS, Answer
+
+RIGHT = Qt.TextElideMode.ElideRight
 
 
 def number(value: float, unit: str = "") -> str:
@@ -45,7 +47,8 @@ class ResultCard(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setProperty("role", "card")
-        self.state, self.figures = label("", "second"), label("", "title")
+        self.state, self.figures = ElidedLabel("", "second", RIGHT), ElidedLabel("", "title", RIGHT)
+        self.problem = label("", "bad", wrap=True)
         self.explain = label("", "caption", wrap=True)
         self.note = label("", "caption", wrap=True)
         self.view = combo("What is drawn on the brain")
@@ -64,22 +67,20 @@ class ResultCard(QFrame):
         box = QVBoxLayout(self)
         box.setContentsMargins(12, GRID + 2, 12, GRID + 2)
         box.setSpacing(6)
-        for part in (self.state, self.figures, self.explain, row(label("Draw", "second"), self.view, stretch=1),
+        for part in (self.state, self.figures, self.problem, self.explain,
+                     row(label("Draw", "second"), self.view, stretch=1),
                      row(label("Scale", "second"), self.scale, stretch=1), row(self.tokens, self.export, stretch=0),
                      self.draw, self.note):
             box.addWidget(part)
 
     def show_answer(self, answer: Answer | None, busy: str, problem: str) -> None:
         """Show the figures of a map."""
-        if problem:
-            self.state.setText(shown(problem, limit=300))
-            self.state.setWordWrap(True)
-        else:
-            words = answer.label if answer is not None else ""
-            self.state.setWordWrap(False)
-            self.state.setText(" · ".join(w for w in (words, busy + "…" if busy else "") if w) or "No map yet")
+        words = answer.label if answer is not None else ""
+        self.state.show_text(" · ".join(w for w in (words, busy + "…" if busy else "") if w) or "No map yet")
+        self.problem.setText(shown(problem, limit=300))
+        self.problem.setVisible(bool(problem))
         self.state.setProperty("status", "" if answer is None else answer.status)
-        self.figures.setText(figures(answer) or "–")
+        self.figures.show_text(figures(answer) or "–")
         self.explain.setText(self._explanation(answer))
 
     @staticmethod
@@ -87,6 +88,9 @@ class ResultCard(QFrame):
         if answer is None:
             return ""
         if math.isfinite(answer.fit_kept):
+            if answer.fit_kept > 1.2:
+                return "More likeness passes than without the bottleneck: the open fit is low, this brain is poorly " \
+                       "matched, and the map says what would match it."
             if answer.fit_kept < 0.5:
                 return "The fit collapsed: little of the likeness survives, so the map explains little."
             return "Bits: information that passes. Fit: likeness of brain and target; kept: what survives of it."
