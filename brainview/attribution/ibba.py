@@ -201,9 +201,9 @@ def _mean(results: list[IbbaResult]) -> IbbaResult:
     if len(results) == 1:
         return results[0]
     last = results[-1]
-    return replace(last, scores=np.mean([r.scores for r in results], 0, dtype=np.float32),
+    return replace(last, scores=np.stack([r.scores for r in results]).mean(0),
                    bits=float(np.mean([r.bits for r in results])),
-                   fit_curve=np.mean([r.fit_curve for r in results], 0, dtype=np.float32),
+                   fit_curve=np.stack([r.fit_curve for r in results]).mean(0),
                    fit_closed=float(np.mean([r.fit_closed for r in results])))
 
 
