@@ -26,7 +26,8 @@ CHUNK, DRAWN = 500, 128
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--part", choices=["clip", "captioner"], default="clip", help="which model (clip)")
+    parser.add_argument("--part", choices=["clip", "captioner", "trunk"], default="clip",
+                        help="which model (clip); trunk: LLM-VEM's demo, 3000 pictures, 300 steps")
     parser.add_argument("--out", type=Path, help="folder of the model (default: the resource that is shipped)")
     parser.add_argument("--work", type=Path, help="folder of pictures and unfinished state (default: in the cache)")
     parser.add_argument("--pictures", type=int, default=12_000, help="training scenes (12000)")
@@ -48,6 +49,8 @@ def run(args: argparse.Namespace) -> int:
     from brainview.features.clip_pair import PHANTOM_CLIP_FOLDER
 
     work = args.work or cache_dir() / "build-demo"
+    if args.part == "trunk":
+        return _trunk(args, work)
     config = SmallClip(steps=args.steps)
     with terminal_job(quiet=args.json) as context:
         train = _pairs(work, "train", args.pictures, config.pixels, Stage(context, 0, 0.45))
@@ -68,6 +71,26 @@ def run(args: argparse.Namespace) -> int:
     for way, figures in card["held_out"].items():
         if isinstance(figures, dict):
             print(f"  {way}: " + ", ".join(f"{k} {v:.3f}" for k, v in figures.items()))
+    return 0
+
+
+def _trunk(args: argparse.Namespace, work: Path) -> int:
+    """Draw scenes and pretrain the small trunk."""
+    from brainview.core.paths import resources_dir
+    from brainview.encoding.llm_vem.pretrain import pretrain
+    from brainview.features.phantom_trunk import FOLDER, NAME
+
+    count, steps = min(args.pictures, 3000), min(args.steps, 300)
+    with terminal_job(quiet=args.json) as context:
+        pictures = _pairs(work, "train", count, 112, Stage(context, 0, 0.4)).images
+        story = {"trained_on": f"{count} phantom scenes (train pool, seed {SEED}), drawn at {DRAWN} px"}
+        card = pretrain(pictures, args.out or resources_dir() / FOLDER, steps=steps, story=story,
+                        context=Stage(context, 0.4, 1))
+    if args.json:
+        print_json(card)
+        return 0
+    print(f"{NAME}: {card['parameters']:,} parameters; R2 of the teacher's features on {card['held_out_pictures']} "
+          "held-out pictures: " + ", ".join(f"{k} {v:.3f}" for k, v in card["held_out_R2"].items()))
     return 0
 
 

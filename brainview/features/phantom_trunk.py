@@ -1,7 +1,7 @@
 """``phantom-eva02``: a small EVA02 trunk of timm, pretrained on drawn scenes, for demos that need no download.
 
 It is timm's ``eva02_base_patch14_224`` with other sizes, so that its parameters have the base model's names. Trained by
-``brainview build-demo --model trunk``; see :mod:`brainview.encoding.llm_vem.pretrain`.
+``brainview build-demo --part trunk``; see :mod:`brainview.encoding.llm_vem.pretrain`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class PhantomTrunk(TimmSpace):
             file = resource(f"{FOLDER}/{FILE}")
         except FileNotFoundError as err:
             raise MissingError("the small trunk for drawn scenes is not among the resources", where=NAME,
-                               remedy="Make it with 'brainview build-demo --model trunk'.") from err
+                               remedy="Make it with 'brainview build-demo --part trunk'.") from err
         model = fill_trunk(self._create(False), file)
         return model, self._transform(model)
 
