@@ -12,6 +12,7 @@ from brainview.core.errors import MissingError
 BENCHMARKS = {
     "encoding": ("brainview.encoding.benchmark", "ridge solver against himalaya, with the limit of the machine"),
     "data": ("brainview.cli.benchmarks.data", "volume to surface against nilearn"),
+    "llm-vem": ("brainview.cli.benchmarks.llm_vem", "LLM-VEM beside ridge on the same tokens, on a phantom"),
     "attribution": ("brainview.cli.benchmarks.attribution", "attribution methods against planted truth"),
     "viewer": ("brainview.cli.benchmarks.viewer", "painting a map against a bare paint and against MNE Brain"),
     "start": ("brainview.cli.benchmarks.start", "time to the window and to the brain, peak memory"),

@@ -27,6 +27,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "retrieve": ("retrieve", "find images and texts from brains and back: R@1/5/10 beside chance"),
     "describe": ("describe", "say in words and boxes what a brain saw, beside the true picture and a shuffled brain"),
     "score": ("score", "score a trained encoding model"),
+    "caption": ("caption", "write a text for every stimulus by a language model, cached"),
+    "submit": ("submit", "write or check a challenge submission"),
     "convert": ("convert", "convert a map to NIfTI, GIFTI, CIFTI or CSV, on another space if asked"),
     "snapshot": ("snapshot", "draw a map into a picture without a window"),
     "attribute": ("attribute", "write the map of which voxels carry a stimulus' image or text"),

@@ -32,7 +32,8 @@ PATCH = 14
 def teacher_features(pictures: np.ndarray, side: int, *, context: JobContext = QUIET) -> dict[str, Tensor]:
     """Return standardised targets of (n, h, w, 3) uint8 pictures: {stage: (n, side * side, c), "embed": (n, d)}."""
     clip = load_clip(PHANTOM_CLIP)
-    visual, found = clip.model.visual, {name: [] for name in [*READS.values(), "embed"]}
+    visual = clip.model.visual
+    found: dict[str, list[Tensor]] = {name: [] for name in [*READS.values(), "embed"]}
     kept: dict[str, Tensor] = {}
     hooks = [getattr(visual, name).register_forward_hook(lambda _m, _i, out, name=name: kept.update({name: out}))
              for name in READS.values()]
