@@ -16,6 +16,7 @@ from brainview.maps.space import MaskedSpace, Space, SurfaceSpace
 CLASS_COLORS: dict[str, tuple[int, int, int]] = {
     "prf-visualrois": (230, 60, 60), "floc-bodies": (166, 110, 60), "floc-faces": (245, 150, 40),
     "floc-places": (70, 180, 90), "floc-words": (165, 100, 215)}
+STREAMS = "streams"
 OTHER = (225, 228, 235)
 
 
@@ -48,7 +49,9 @@ def boundaries(rois: Mapping[str, RoiClass], space: Space) -> dict[str, np.ndarr
 def outlined(brain_map: BrainMap, rule: ColorRule, rois: Mapping[str, RoiClass], space: Space) -> np.ndarray:
     """Return (HEIGHT, 2 * WIDTH, 4) uint8: the flat picture with the outlines of the regions of `space`."""
     out = picture(brain_map, rule).copy()
-    for name, edge in boundaries(rois, space).items():
-        out[edge, :3] = CLASS_COLORS.get(name, OTHER)
-        out[edge, 3] = 255
+    edges = boundaries({k: v for k, v in rois.items() if k in CLASS_COLORS or k == STREAMS}, space)
+    for name in (STREAMS, *CLASS_COLORS):  # the streams lie under the others
+        if name in edges:
+            out[edges[name], :3] = CLASS_COLORS.get(name, OTHER)
+            out[edges[name], 3] = 255
     return out

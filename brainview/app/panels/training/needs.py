@@ -27,10 +27,11 @@ def size_words(count: float) -> str:
 def need_words(estimate: Mapping[str, Any]) -> str:
     """Return time, memory and disk of an estimate in one line."""
     seconds, memory, disk = (estimate.get(k) for k in ("seconds", "memory", "disk"))
-    parts = ["time not known yet" if seconds is None else f"about {duration(float(seconds))}"]
+    parts = [] if seconds is None else [f"about {duration(float(seconds))}"]
     parts += [f"{size_words(memory)} of memory"] if memory else []
     parts += [f"{size_words(disk)} of disk"] if disk else []
-    return "Needs " + ", ".join(parts) + "."
+    unknown = " Its time is not known yet." if seconds is None else ""
+    return ("Needs " + ", ".join(parts) + "." if parts else "") + unknown
 
 
 class Needs(QWidget):

@@ -132,6 +132,7 @@ class RunsSection(QWidget):
         box.addWidget(self.list)
         self._buttons = row(self.open, self.resume, self.compare, self.card, QWidget(), spacing=GRID // 2, stretch=4)
         box.addWidget(self._buttons)
+        self.show_runs(())
 
     def chosen(self) -> list[RunEntry]:
         """Return the chosen runs, in the order of the list."""
@@ -170,6 +171,7 @@ class RunsSection(QWidget):
         one = chosen[0] if len(chosen) == 1 else None
         self.open.setEnabled(one is not None and one.usable)
         self.resume.setVisible(one is not None and not one.finished)
+        self.open.setVisible(one is None or one.finished)  # four buttons would not fit the dock
         self.compare.setEnabled(len(chosen) > 1)
         self.card.setEnabled(one is not None)
 
@@ -185,7 +187,7 @@ class RunsSection(QWidget):
         chosen = self.chosen()
         menu = QMenu(self)
         if len(chosen) == 1:
-            menu.addAction("Open", lambda: self._one(self.opened)).setEnabled(chosen[0].usable)
+            menu.addAction("Open", lambda: self._one(self.opened)).setEnabled(chosen[0].usable)  # partly done: too
             menu.addAction("Resume", lambda: self._one(self.resumed)).setEnabled(not chosen[0].finished)
             menu.addAction("Card…", lambda: self._one(self.card_wanted))
             menu.addSeparator()
