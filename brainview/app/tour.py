@@ -10,11 +10,13 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtWidgets import QScrollArea, QWidget
 
+from brainview.app import tour_models
 from brainview.app.start import Shell, application
 from brainview.app.tour_report import Page, write_report
 from brainview.core.errors import BrainViewError
@@ -69,6 +71,8 @@ class Tour:
             ("Make the phantom", self._make), ("Open it", self._open), ("Train", self._train),
             ("Encoding maps", self._maps), ("Regions and scatter", self._regions),
             ("Measured and predicted", self._predictions), ("Views", self._views), ("Export", self._export),
+            ("Figures, in silico", partial(tour_models.encoding_pages, self)),
+            ("Training page, retrieval", partial(tour_models.aligned_pages, self)),
             ("Light theme on a laptop", self._laptop)]
         try:
             for number, (title, step) in enumerate(steps):
