@@ -10,6 +10,8 @@ from brainview.core.errors import BrainViewError
 
 #: A phantom with volumes, as small as retrieval allows: one subject.
 VOLUMES = {"layout": "nsd", "level": "easy", "subjects": 1, "train": 120, "test": 40}
+#: A transformer that trains in a few epochs, to show its curves.
+CURVES = {"encoder": "tiny", "patch": 14, "epochs": 5, "patience": 0}
 
 
 def page_of(tour: Any, name: str) -> Any:
@@ -75,8 +77,7 @@ async def _train_with_curves(tour: Any) -> None:
     training = page_of(tour, "TrainingWiring")
     tour.window.subjects.show_page("training")
     run = tour.out / "runs" / "whole-brain"
-    options = {"encoder": "tiny", "patch": 14, "epochs": 5, "patience": 0}
-    await tour.session.train("whole-brain", str(run), subjects=None, features="", options=options)
+    await tour.session.train("whole-brain", str(run), subjects=None, features="", options=dict(CURVES))
     await until(tour, lambda: training.state.curves is not None and bool(training.state.curves.lines))
     await tour._drawn()
     tour._picture("training-page", "The training page: loss and score while it trains, the best checkpoint marked",

@@ -349,9 +349,13 @@ def table_of(runs: Sequence[RunEntry], most: int = 14) -> tuple[list[str], list[
             counts[key] = counts.get(key, 0) + 1
     order = list(counts)
     keys = sorted(counts, key=lambda k: (-counts[k], order.index(k)))[:most]
-    rows = [[r.name, r.title, f"{len(r.subjects)}", *("–" if k not in f else f"{f[k]:.4g}" for k in keys)]
+    rows = [[r.name, r.title, f"{len(r.subjects)}", *("–" if k not in f else _figure(f[k]) for k in keys)]
             for r, f in zip(runs, figures, strict=True)]
     return ["run", "system", "subjects", *keys], rows
+
+
+def _figure(value: float) -> str:
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def settings_that_differ(runs: Sequence[RunEntry]) -> list[tuple[str, list[str]]]:

@@ -54,10 +54,12 @@ class SubjectTable(QTableWidget):
         self.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
         self.verticalHeader().hide()
         self.setShowGrid(False)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
     def show_rows(self, rows: list[dict[str, Any]]) -> None:
         """Show rows of a history that counts subjects."""
-        keys = [k for k in (rows[0] if rows else {}) if k not in ("finished",)][:5]
+        counts = ("finished", "part", "images", "train_images", "n_scored", "voxels")
+        keys = [k for k in (rows[0] if rows else {}) if k not in counts][:4]
         self.setColumnCount(len(keys))
         self.setRowCount(len(rows))
         self.setHorizontalHeaderLabels([shown(k) for k in keys])
@@ -66,7 +68,7 @@ class SubjectTable(QTableWidget):
                 value = values.get(key)
                 self.setItem(r, c, QTableWidgetItem(f"{value:.4g}" if isinstance(value, float) else shown(value)))
         self.resizeColumnsToContents()
-        self.setFixedHeight(34 + 30 * min(6, len(rows)))
+        self.setFixedHeight(36 + 30 * min(6, len(rows)))
 
 
 class LiveRun(QFrame):
