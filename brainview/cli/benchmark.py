@@ -14,6 +14,7 @@ BENCHMARKS = {
     "data": ("brainview.cli.benchmarks.data", "volume to surface against nilearn"),
     "llm-vem": ("brainview.cli.benchmarks.llm_vem", "LLM-VEM beside ridge on the same tokens, on a phantom"),
     "attribution": ("brainview.cli.benchmarks.attribution", "attribution methods against planted truth"),
+    "tokenizer": ("brainview.cli.benchmarks.tokenizer", "the brain encoder's tokenizer, factorised against naive"),
     "viewer": ("brainview.cli.benchmarks.viewer", "painting a map against a bare paint and against MNE Brain"),
     "start": ("brainview.cli.benchmarks.start", "time to the window and to the brain, peak memory"),
 }

@@ -23,6 +23,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "tour": ("tour", "drive the real panels without a display and write pictures, maps and report.html"),
     "phantom": ("phantom", "write simulated brains with known truth in a real layout"),
     "inspect": ("inspect", "tell what is in a folder: layout, subjects, counts, ROIs, ceilings, problems"),
+    "get-data": ("get_data", "tell what the data's agreement asks for, and fetch from your own source"),
     "train": ("train", "train a model on a data set"),
     "retrieve": ("retrieve", "find images and texts from brains and back: R@1/5/10 beside chance"),
     "describe": ("describe", "say in words and boxes what a brain saw, beside the true picture and a shuffled brain"),

@@ -67,7 +67,8 @@ def factorised(x: Tensor, first: nn.Linear, second: nn.Linear) -> Tensor:
     u = linear(x, second.weight)
     s = second.weight.sum(1)
     gain, offset = first.weight[:, 0].to(u.dtype), first.bias.to(u.dtype)
-    return gain[None, :, None] * u[:, None] + (offset[:, None] * s + second.bias)[None].to(u.dtype)
+    rest = (offset[:, None] * s + second.bias).to(u.dtype)
+    return torch.addcmul(rest, gain[:, None], u[:, None])  # one array of the size of the tokens, no second one
 
 
 def sliced(x: Tensor, first: nn.Module, second: nn.Linear, *, latents: int) -> Tensor:
