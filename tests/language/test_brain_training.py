@@ -173,6 +173,24 @@ def test_pooled_targets_augmentation_weights_and_nsd_rows(place, options):
     np.testing.assert_allclose(np.mean(extra["voxels/weight/subj01"] ** 2), 1, atol=1e-4)
 
 
+def test_ridge_start_finds_the_map_before_any_step(place, options):
+    from brainview.language.brain.start import ridge_map
+
+    rng = np.random.default_rng(0)
+    x, w = rng.standard_normal((60, 30)), rng.standard_normal((4, 30))
+    found, penalty = ridge_map(x, x @ w.T, x[:10], x[:10] @ w.T)
+    np.testing.assert_allclose(found, np.linalg.solve(x.T @ x + penalty * np.trace(x @ x.T) / 60 * np.eye(30),
+                                                      x.T @ (x @ w.T)).T, atol=1e-4)
+    run = train(place / "data", place / "ridge", subjects=["subj01", "subj02"],
+                options={**options, "start": "ridge", "epochs": 12})
+    card = RunFolder.open(run).card("best")
+    assert set(card["start"]["penalty"]) == {"subj01", "subj02"} and card["trainable"] < card["parameters"] - 60 * 24
+    for figures in card["metrics"].values():
+        assert figures["token r"] > 0.3 and figures["p"] < 0.05
+    with pytest.raises(MismatchError, match="start=ridge"):
+        BrainConfig.of({"start": "ridge", "adapt": "x"})
+
+
 def test_published_weights_are_a_run_without_training(place, options, tmp_path):
     from brainview.language.brain.checkpoints import save_checkpoint
     from brainview.language.brain.encoders import BrainXS, Sizes

@@ -30,6 +30,8 @@ class BrainConfig:
     weighting: str = "none"       # none | reliability: voxels times q / sqrt(1 + q^2) of the shipped ncsnr (ours)
     region: str = ""              # class of ROIs or class:region, "" = nsdgeneral where there is one
     standardise: bool = False     # targets minus their mean token array, over each channel's s.d. (ours)
+    start: str = "random"         # random | ridge: voxel maps by ridge to components of the tokens (ours)
+    hold: bool = True             # start=ridge: the voxel maps are not trained further
     loss: str = "mse"
     denoise: float = 0.0          # beta of the denoising loss (our choice, section 8), 0 = off
     epochs: int = 240
@@ -56,7 +58,8 @@ class BrainConfig:
     seed: int = 42
 
     def __post_init__(self) -> None:
-        for name, allowed in (("loss", LOSSES), ("repetition", REPETITIONS), ("weighting", ("none", "reliability")),
+        for name, allowed in (("loss", LOSSES), ("start", ("random", "ridge")),
+                              ("repetition", REPETITIONS), ("weighting", ("none", "reliability")),
                               ("model", ("auto", "brainxs", "brainx")), ("precision", ("no", "bf16", "fp16"))):
             if getattr(self, name) not in allowed:
                 raise MismatchError(f"must be one of {', '.join(allowed)}, got {getattr(self, name)!r}", where=name)
@@ -64,6 +67,8 @@ class BrainConfig:
             raise MismatchError(f"must be above 0 and at most 1, got {self.ratio}", where="ratio")
         if self.epochs < 0 or self.batch < 1 or self.save_every < 1:
             raise MismatchError("epochs, batch and save_every must be positive", where="brainx")
+        if self.start == "ridge" and (self.adapt or self.checkpoint):
+            raise MismatchError("start=ridge does not go together with adapt or checkpoint", where="brainx")
         if self.scale and self.augment:
             raise MismatchError("pooled targets and augmented pictures do not go together yet", where="brainx")
 
@@ -99,9 +104,10 @@ _UPSTREAM = {"tower": "SE", "repetition": "upstream", "augment": True, "precisio
 #: Named settings. `paper` and `readme` differ as UMBRAE's paper and command do (its issue 14); `demo` is small, for
 #: drawn pictures and a CPU.
 PRESETS: dict[str, dict[str, Any]] = {
-    "demo": {"width": 256, "depth": 2, "heads": 4, "head_width": 64, "weighting": "reliability", "standardise": True,
-             "epochs": 40, "batch": 64, "lr": 1e-3, "rise": 4.0, "weight_decay": 0.1, "noise": 0.5, "together": 0,
-             "repetition": "one"},
+    "demo": {"width": 128, "depth": 1, "heads": 4, "head_width": 32, "weighting": "reliability", "standardise": True,
+             "start": "ridge", "epochs": 20, "batch": 64, "lr": 2e-3, "rise": 3.0, "noise": 0.3, "together": 0},
+    "demo-adapt": {"weighting": "reliability", "standardise": True, "freeze": True, "epochs": 20, "batch": 64,
+                   "lr": 2e-3, "rise": 3.0, "noise": 0.3},
     "readme": {**_UPSTREAM, "epochs": 300},
     "paper": {**_UPSTREAM, "epochs": 240, "tokens": True, "beta2": 0.95},
     "single": {**_UPSTREAM, "epochs": 240, "model": "brainxs"},

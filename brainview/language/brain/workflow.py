@@ -31,6 +31,7 @@ from brainview.language.brain.data import Targets, Voxels, fixed_subset, load_vo
 from brainview.language.brain.encoders import Sizes, build, number_of, parameters_of
 from brainview.language.brain.fit import Fit, Person, encode
 from brainview.language.brain.measure import scores
+from brainview.language.brain.start import ridge_start
 from brainview.training.run import RunFolder
 
 #: Figures of the tables that the command prints.
@@ -74,13 +75,20 @@ def train(path: os.PathLike | str, run: os.PathLike | str, *, subjects: list[str
                            standardise=config.standardise, statistics=source.get("statistics"),
                            context=Stage(context, 0.1, 0.3))
     model = _model(people, targets, config, source)
+    told = None
+    if config.start == "ridge" and not folder.has_generation:
+        told = ridge_start(model, people, targets, hold=config.hold, seed=config.seed,
+                           context=Stage(context, 0.3, 0.4))
+    elif config.start == "ridge" and config.hold:
+        for p in people:
+            model.voxel_map(p.name).weight.requires_grad_(False)
     extra = {TARGET_MEAN: targets.mean, TARGET_SPREAD: targets.spread}
     for p in people:
         extra |= {f"{WEIGHT}/{p.name}": p.voxels.weight, f"{LOCATIONS}/{p.name}": p.voxels.columns}
-    card = _card(folder, dataset, split, people, targets, space, model, source)
+    card = _card(folder, dataset, split, people, targets, space, model, source) | ({"start": told} if told else {})
     pictures = Pictures(space, dataset.stimuli, config.flip) if config.augment else None  # type: ignore[arg-type]
     fit = Fit(model, people, targets, config, folder, card=card, extra=extra, pictures=pictures)
-    trained = fit.run(Stage(context, 0.3, 0.95))
+    trained = fit.run(Stage(context, 0.4, 0.95))
     if not fit.accelerator.is_main_process:
         return str(folder.path)
     _measure(folder, trained, people, split, targets, card, extra, Stage(context, 0.95, 1.0))
