@@ -59,7 +59,8 @@ def ridge_start(model: Any, people: list[Person], targets: Targets, *, hold: boo
     told: dict[str, Any] = {"what": "ridge to principal components of the tokens", "held": hold, "penalty": {}}
     draw = torch.Generator().manual_seed(seed)
     shared = torch.randn(model.sizes.width, generator=draw)
-    gain = 2 * torch.rand(model.sizes.latents, 1, generator=draw) - 1
+    # of one sign: gains round 0 cancel when fresh attention averages over the tokens, and nothing is learnt
+    gain = 0.5 + torch.rand(model.sizes.latents, 1, generator=draw)
     for number, person in enumerate(people):
         context.report(number, len(people), f"{person.name}: a start by ridge")
         y, y_val = (targets.of(i).reshape(len(i), -1) @ axes.T for i in (person.train, person.val))
