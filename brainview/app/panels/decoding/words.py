@@ -1,26 +1,172 @@
-"""Page "Words": what the brain says about a picture, in sentences and boxes."""
+"""Page "Words": what the brain says about a picture, in sentences and boxes, beside every control."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import partial
+from html import escape
+from typing import Any
+
+from PySide6.QtCore import Qt, QUrl, Signal
+from PySide6.QtWidgets import QComboBox, QLineEdit, QSlider, QStackedWidget, QTextBrowser, QWidget
+
+from brainview.app.panels.decoding.words_parts import BoxPicture, VoiceCards
 from brainview.app.panels.needs import NeedsPanel
+from brainview.app.theme import GRID
+from brainview.app.widgets.basics import Section, button, column, label, row, scrolled
+from brainview.core.names import shown
 from brainview.state.app import AppState
+from brainview.state.words import PRESETS, word_spans
 
 
-class WordsPage(NeedsPanel):
-    """Says what it needs until a run of its systems is open."""
-
-    title = "Words"
-    systems = ("brainx",)
-
+class _Needs(NeedsPanel):
     def __init__(self) -> None:
         super().__init__("decoding", "No describing model open",
                          "A language model reads the brain's tokens and answers in "
                          "words and boxes, beside a shuffled brain.",
                          "Open decoding run…")
 
+
+class WordsPage(QStackedWidget):
+    """It only shows; `chosen(name, value)` writes the state, the other signals ask for something to be done."""
+
+    title = "Words"
+    systems = ("brainx",)
+    run_wanted = Signal()
+    chosen = Signal(str, object)
+    ask_wanted = Signal(str)
+    stop_wanted = Signal()
+    word_wanted = Signal(int, int)
+    scores_wanted = Signal()
+    transcript_wanted = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.needs = _Needs()
+        self.needs.run_wanted.connect(self.run_wanted)
+        self.head = label("", "caption", wrap=True)
+        self.picture = BoxPicture()
+        self.picture.asked.connect(lambda on: self.chosen.emit("revealed", on))
+        self.ious = label("", "caption", wrap=True)
+        self._build_ask()
+        self._build_edit()
+        self.talk = QTextBrowser()
+        self.talk.setAccessibleName("Conversation with the brain; click a word to see its voxels")
+        self.talk.setOpenLinks(False)
+        self.talk.setMinimumHeight(110)
+        self.talk.anchorClicked.connect(self._on_word)
+        self.voices = VoiceCards()
+        self.score_text = label("Not measured yet.", "caption", wrap=True)
+        self.measure = button("Measure on all test pictures", self.scores_wanted.emit, glyph="decoding",
+                              tip="Captions, boxes and answers of every test picture, beside all baselines")
+        self.save = button("Save transcript…", self.transcript_wanted.emit, glyph="export",
+                           tip="Everything said here, with its provenance, as JSON lines")
+        body = column(self.head, self.picture, self.ious, row(self.presets[0], self.presets[1], self.presets[2]),
+                      row(self.prompt, self.ask, self.stop, stretch=0), self.talk, self.voices,
+                      Section("Edit the brain", self.edit, open_=False),
+                      Section("Scores", column(self.measure, self.score_text, margin=0)), self.save, stretch=True)
+        self.addWidget(self.needs)
+        self.addWidget(scrolled(body))
+        self._replies: dict[str, str] = {}
+
+    def _build_ask(self) -> None:
+        self.presets = [button(words, partial(self._preset, prompt), tip=prompt) for _, words, prompt in PRESETS]
+        self.prompt = QLineEdit()
+        self.prompt.setPlaceholderText("Ask this brain… (or: where is the dog?)")
+        self.prompt.setAccessibleName("Question to the brain")
+        self.prompt.setMaxLength(400)
+        self.prompt.returnPressed.connect(self._send)
+        self.ask = button("Ask", self._send, role="primary")
+        self.stop = button("Stop", self.stop_wanted.emit, tip="Stop; what was said stays")
+        self.stop.setEnabled(False)
+
+    def _build_edit(self) -> None:
+        self.regions = QComboBox()
+        self.regions.setAccessibleName("Region to scale")
+        self.regions.activated.connect(lambda i: self.chosen.emit("region", str(self.regions.itemData(i))))
+        self.factor = QSlider(Qt.Orientation.Horizontal)
+        self.factor.setRange(0, 20)
+        self.factor.setAccessibleName("Factor on the region's responses")
+        self.factor.valueChanged.connect(lambda v: self.chosen.emit("factor", v / 10))
+        self.factor_text = label("× 0.0 (silenced)", "caption")
+        note = label("The region's responses are multiplied before the encoder reads them. The control scales as many "
+                     "voxels elsewhere.", "caption", wrap=True)
+        self.edit: QWidget = column(row(self.regions, self.factor, self.factor_text, stretch=1), note, margin=0)
+
+    def _preset(self, prompt: str) -> None:
+        self.prompt.setText(prompt.replace(" <image>", ""))
+        self.ask_wanted.emit(prompt)
+
+    def _send(self) -> None:
+        if self.prompt.text().strip():
+            self.ask_wanted.emit(self.prompt.text().strip())
+
+    def _on_word(self, url: QUrl) -> None:
+        start, _, stop = url.toString().partition("-")
+        self.word_wanted.emit(int(start), int(stop))
+
+    # -- showing -------------------------------------------------------------------------------------------------
+
     def show_state(self, app: AppState) -> None:
         """Show what is there and what is missing."""
         system = str(app.run.card.get("system", "")) if app.run else ""
-        self.show_needs([(app.dataset is not None, "A data set with responses"),
-                         (app.stimulus >= 0, "A stimulus, chosen in the film strip"),
-                         (system in self.systems, "A run of brainview train brainx")])
+        self.needs.show_needs([(app.dataset is not None, "A data set with responses"),
+                               (app.stimulus >= 0, "A stimulus, chosen in the film strip"),
+                               (system in self.systems, "A run of brainview train brainx")])
+        self.setCurrentIndex(int(system in self.systems))
+
+    def show_run(self, words: str, regions: Sequence[Mapping[str, Any]]) -> None:
+        """Show another run: what it is, and the regions that can be edited."""
+        self.head.setText(words)
+        self.regions.clear()
+        self.regions.addItem("No region", "")
+        for entry in regions:
+            name = f"{entry['class']}:{entry['region']}"
+            self.regions.addItem(f"{shown(entry['region'])} ({entry['voxels']:,} voxels)", name)
+
+    def show_factor(self, value: float) -> None:
+        """Show the factor."""
+        self.factor_text.setText(f"× {value:.1f}" + (" (silenced)" if value == 0 else ""))
+        self.factor.blockSignals(True)
+        self.factor.setValue(round(10 * value))
+        self.factor.blockSignals(False)
+
+    def show_running(self, on: bool) -> None:
+        """Show whether the brain is speaking."""
+        self.ask.setEnabled(not on)
+        self.stop.setEnabled(on)
+        for preset in self.presets:
+            preset.setEnabled(not on)
+
+    def show_talk(self, turns: Sequence[tuple[str, str, str]]) -> None:
+        """Show (prompt, answer, note) turns; the words of the last answer are links."""
+        parts = []
+        for number, (prompt, answer, note) in enumerate(turns):
+            text = escape(shown(answer, limit=2000))
+            if number == len(turns) - 1 and not note:
+                text = linked(shown(answer, limit=2000))
+            tail = f" <i>({escape(note)})</i>" if note else ""
+            parts.append(f"<p style='margin:{GRID // 2}px 0'><b>{escape(shown(prompt))}</b><br>{text or '–'}{tail}</p>")
+        self.talk.setHtml("".join(parts) or "<p>Nothing asked yet. Click a word of an answer to see its voxels.</p>")
+        bar = self.talk.verticalScrollBar()
+        bar.setValue(bar.maximum())
+
+    def show_scores(self, found: Mapping[str, Any]) -> None:
+        """Show figures beside their baselines."""
+        lines = [f"{shown(found['subject'])}, {found['pictures']} test pictures, {shown(found['backend'])}"]
+        for item in found["rows"]:
+            share = "–" if item["share"] is None else f"{item['share']:.2f}"
+            top = "–" if item["top"] is None else f"{item['top']:.2f}"
+            lines.append(f"{item['metric']}: {item['value']:.2f} [{item['low']:.2f}, {item['high']:.2f}] · shuffled "
+                         f"{item['shuffled']:.2f} · picture {top} · share {share} · p {item['p']:.3f} · n {item['n']}")
+        self.score_text.setText("\n".join(lines))
+
+
+def linked(text: str) -> str:
+    """Return escaped text of which every word is a link to its place."""
+    out, at = [], 0
+    for start, stop in word_spans(text):
+        out += [escape(text[at:start]), f"<a href='{start}-{stop}' style='text-decoration:none'>",
+                escape(text[start:stop]), "</a>"]
+        at = stop
+    return "".join([*out, escape(text[at:])])

@@ -1,0 +1,75 @@
+"""Jobs of the words page, by name: one text at a time, streamed; the map of a word; scores; transcripts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from brainview.core.jobs import QUIET, JobContext
+from brainview.core.names import shown
+from brainview.language.backends.registry import SHIPPED
+
+
+class _Streaming:
+    """Passes the text so far on as the job's progress."""
+
+    def __init__(self, context: JobContext, limit: int) -> None:
+        self.context, self.limit, self.count = context, limit, 0
+
+    def __call__(self, text: str) -> None:
+        self.count = min(self.count + 1, self.limit - 1)
+        self.context.report(self.count, self.limit, shown(text, limit=2000))
+
+
+def say(run: str, subject: str, stimulus: int, prompt: str, *, voice: str = "brain", backend: str = SHIPPED,
+        scale: Mapping[str, float] | None = None, history: Sequence[tuple[str, str]] = (), max_new: int = 96,
+        context: JobContext = QUIET) -> dict[str, Any]:
+    """Return one reply as plain values; the text so far is the progress.
+
+    `voice` is ``brain``, ``edited`` (with `scale`), ``control`` (as many voxels elsewhere), ``shuffled`` or ``image``.
+    """
+    from brainview.language.backends.registry import load_backend
+    from brainview.language.describe import voice_tokens
+
+    model = load_backend(backend)
+    options: dict[str, Any] = {}
+    if voice in ("edited", "control"):
+        options["scale"] = dict(scale or {})
+        if voice == "control":
+            options["control"] = 0
+    source = voice if voice in ("image", "shuffled") else "brain"
+    tokens = voice_tokens(run, subject, [int(stimulus)], source, options=options)
+    reply = model.reply(tokens, [prompt], histories=[[(str(a), str(b)) for a, b in history]], max_new=max_new,
+                        on_text=_Streaming(context, max_new), context=context)[0]
+    return {**reply.to_dict(), "voice": voice, "stimulus": int(stimulus), "subject": subject}
+
+
+def word_map(run: str, subject: str, stimulus: int, prompt: str, answer: str, start: int, stop: int, *,
+             backend: str = SHIPPED, context: JobContext = QUIET) -> Any:
+    """Return the BrainMap of how each voxel raises the probability of one word of the brain's answer."""
+    from brainview.language.backends.registry import load_backend
+    from brainview.language.brain.jobs import gradient_map
+    from brainview.language.describe import voice_tokens
+
+    model = load_backend(backend)
+    tokens = voice_tokens(run, subject, [int(stimulus)], "brain")[0]
+    grad, _ = model.gradient(tokens, prompt, answer, (int(start), int(stop)))
+    context.check()
+    return gradient_map(run, subject, int(stimulus), grad, name=f'voxels for "{shown(answer[start:stop], limit=40)}"',
+                        context=context)
+
+
+def scores(run: str, subject: str, *, backend: str = SHIPPED, limit: int | None = None,
+           context: JobContext = QUIET) -> dict[str, Any]:
+    """Return the scores of :func:`brainview.language.describe.score_run`."""
+    from brainview.language.describe import score_run
+
+    return score_run(run, subject, backend=backend, limit=limit, context=context)
+
+
+def transcript(path: str, run: str, subject: str, rows: Sequence[Mapping[str, Any]], *,
+               context: JobContext = QUIET) -> str:
+    """Write replies with their provenance as JSON lines; returns the path."""
+    from brainview.language.describe import provenance, write_transcript
+
+    return str(write_transcript(path, provenance(run, subject), rows))

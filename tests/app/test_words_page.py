@@ -1,0 +1,126 @@
+"""The words page: hidden picture, voices beside each other, words that are links, boxes with IoU, the edited brain."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QUrl
+
+from brainview.app.panels.decoding.words import linked
+from brainview.app.wiring_words import WordsWiring
+from brainview.maps.brainmap import BrainMap
+from brainview.state.stimuli import PAGE_JOB
+from brainview.state.words import REGIONS, SAY, SCORES, WORD_MAP, WordsState, box_iou, word_spans
+from tests.app.fakes import SPACE, stimulus_page
+
+pytestmark = pytest.mark.gui
+RUN = "/runs/brainx"
+BOX = [0.1, 0.1, 0.5, 0.5]
+
+
+def present(run):
+    return {"run": run, "card": {"system": "brainx", "subjects": ["subj01"], "phantom": True}, "phantom": True,
+            "subjects": ["subj01"]}
+
+
+def say(run, subject, stimulus, prompt, voice, backend, scale, history):
+    text = {"brain": "A dog in the park.", "image": "A brown dog.", "shuffled": "A bus.", "edited": "A cat.",
+            "control": "A dog."}[voice]
+    return {"text": text, "prompt": prompt, "voice": voice, "stimulus": stimulus, "subject": subject,
+            "boxes": [[BOX]] if voice == "brain" else []}
+
+
+def word_map(run, subject, stimulus, prompt, answer, start, stop, backend):
+    return BrainMap(np.ones(SPACE.size, np.float32), SPACE, name=f"voxels for {answer[start:stop]}", units="a.u.",
+                    kind="diverging", limits=(-1.0, 1.0))
+
+
+def stimuli(path, ids, size):
+    page = stimulus_page(ids, size)
+    return {**page, "details": [{"boxes": [{"label": "dog", "box": BOX}]} for _ in ids]}
+
+
+def scores(run, subject, backend):
+    return {"subject": subject, "pictures": 9, "backend": backend, "rows": [
+        {"metric": "captions: object F1", "value": 0.5, "low": 0.4, "high": 0.6, "shuffled": 0.2, "top": 0.8,
+         "share": 0.5, "p": 0.001, "n": 9, "constant": 0.3}]}
+
+
+@pytest.fixture
+def page(desk):
+    regions = lambda run, subject: [{"class": "floc", "region": "FFA-1", "voxels": 120}]  # noqa: E731
+    desk.engine.answers |= {SAY: say, WORD_MAP: word_map, REGIONS: regions, SCORES: scores, PAGE_JOB: stimuli,
+                            "brainview.training.jobs:present": present}
+    desk.do(desk.c.session.open_dataset("/phantom"))
+    desk.do(desk.c.session.open_run(RUN))
+    desk.wiring = next(p for p in desk.shell.wiring.pages if isinstance(p, WordsWiring))
+    desk.page = desk.window.decoding.words
+    desk.app.stimulus = 3
+    desk.settle()
+    return desk
+
+
+def test_the_brain_speaks_beside_its_controls_and_the_picture_stays_hidden(page):
+    assert page.page.currentIndex() == 1 and "PHANTOM" in page.page.head.text()
+    page.page.presets[0].click()
+    page.settle()
+    voices = page.page.voices
+    assert (voices.text("brain"), voices.text("image"), voices.text("shuffled")) == (
+        "A dog in the park.", "A brown dog.", "A bus.")
+    assert not page.wiring.state.revealed and page.page.ious.text() == ""
+    page.page.picture.asked.emit(True)
+    assert "IoU 1.00 with dog" in page.page.ious.text()
+    page.app.stimulus = 4
+    page.settle()
+    assert not page.wiring.state.revealed and page.wiring.turns == []
+
+
+def test_an_edited_brain_speaks_beside_the_same_edit_elsewhere(page):
+    page.page.chosen.emit("region", "floc:FFA-1")
+    page.page.factor.setValue(5)
+    assert page.wiring.state.factor == 0.5
+    page.page.ask_wanted.emit("What is it?")
+    page.settle()
+    jobs = {j.arguments["voice"]: j.arguments for j in page.engine.jobs if j.function == SAY}
+    assert jobs["edited"]["scale"] == jobs["control"]["scale"] == {"floc:FFA-1": 0.5} and not jobs["brain"]["scale"]
+    assert page.page.voices.text("edited") == "A cat."
+    page.page.ask_wanted.emit("And where?")
+    page.settle()
+    last = [j for j in page.engine.jobs if j.function == SAY and j.arguments["voice"] == "brain"][-1]
+    assert last.arguments["history"] == [("What is it?", "A dog in the park.")]
+
+
+def test_a_word_leads_to_its_voxels(page):
+    page.page.ask_wanted.emit("What is it?")
+    page.settle()
+    page.page.talk.anchorClicked.emit(QUrl("2-5"))
+    page.settle()
+    assert page.view.map.name == "voxels for dog"
+
+
+def test_stop_keeps_what_was_said(page):
+    page.engine.held.add(SAY)
+    page.page.ask_wanted.emit("What is it?")
+    page.until(lambda: any(j.function == SAY for j in page.engine.jobs))
+    assert page.page.stop.isEnabled() and not page.page.ask.isEnabled()
+    page.page.stop.click()
+    page.settle()
+    assert page.wiring.turns[-1][2] == "stopped" and page.page.ask.isEnabled()
+    assert sum(j.function == SAY for j in page.engine.jobs) == 1
+
+
+def test_scores_show_every_baseline(page):
+    page.page.measure.click()
+    page.settle()
+    text = page.page.score_text.text()
+    for words in ("0.50 [0.40, 0.60]", "shuffled 0.20", "picture 0.80", "share 0.50", "p 0.001"):
+        assert words in text
+
+
+def test_words_and_settings_are_plain():
+    assert [("A <b> dog's"[a:b]) for a, b in word_spans("A <b> dog's")] == ["A", "b", "dog's"]
+    assert "<b>" not in linked("A <b> dog") and "href='2-5'" in linked("a dog")
+    assert box_iou((0, 0, 1, 1), (0, 0, 0.5, 1)) == 0.5
+    state = WordsState()
+    state.apply({"factor": 9.0, "prompt": "x", "revealed": 1, "nonsense": 2})
+    assert state.factor == 0.0 and state.prompt == "x" and state.revealed is False
