@@ -105,6 +105,7 @@ def _train(train: Any, held: Any, config: Any, work: Path, out: Path, minutes: f
              "held_out_on": f"{len(held)} phantom scenes (test pool with siblings, seed {SEED})",
              "settings": vars(config)}
     write_folder(out, model, tower, tokenizer, config, held.images[0], story)
-    card = {**read_json(out / "card.json"), "held_out": grade(out, held, context=Stage(context, 0.9, 1))}
+    card = {**read_json(out / "card.json"), "speaks": True,
+            "held_out": grade(out, held, context=Stage(context, 0.9, 1))}
     write_json(out / "card.json", card)
     return card

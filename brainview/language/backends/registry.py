@@ -66,7 +66,7 @@ class _Carry:
 @lru_cache(maxsize=2)
 def _loaded(name: str, frame: str | None, bits: int, scale: int | None, carry: _Carry) -> Any:
     from brainview.language.backends.compositions import load_llama
-    from brainview.language.backends.llava import is_llava, load_llava
+    from brainview.language.backends.llava import folder_card, is_llava, load_llava
     from brainview.language.backends.present import load_present
 
     context = carry.context
@@ -79,6 +79,9 @@ def _loaded(name: str, frame: str | None, bits: int, scale: int | None, carry: _
         if not (folder / "model.safetensors").is_file():
             raise MissingError("the shipped captioner is not here", where=folder,
                                remedy="Build it with: brainview build-demo --part captioner")
+        if not folder_card(folder).get("speaks", True):
+            raise MissingError("only the vision tower of the shipped captioner is trained, its language part not yet",
+                               remedy="Train it with: brainview build-demo --part captioner")
         return load_llava(folder, name=SHIPPED, frame=frame, scale=scale, context=context)
     known = KNOWN.get(name)
     source: str | Path = known.source if known else name

@@ -41,7 +41,7 @@ class Captioner:
     text_layers: int = 3
     text_heads: int = 4
     text_mlp: int = 352
-    text_steps: int = 220
+    text_steps: int = 1200
     text_batch: int = 24
     text_lr: float = 3e-3
     turns: int = 7

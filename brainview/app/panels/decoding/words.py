@@ -53,7 +53,7 @@ class WordsPage(QStackedWidget):
         self.talk = QTextBrowser()
         self.talk.setAccessibleName("Conversation with the brain; click a word to see its voxels")
         self.talk.setOpenLinks(False)
-        self.talk.setMinimumHeight(110)
+        self.talk.setFixedHeight(140)
         self.talk.anchorClicked.connect(self._on_word)
         self.voices = VoiceCards()
         self.score_text = label("Not measured yet.", "caption", wrap=True)
@@ -95,6 +95,7 @@ class WordsPage(QStackedWidget):
 
     def _preset(self, prompt: str) -> None:
         self.prompt.setText(prompt.replace(" <image>", ""))
+        self.prompt.setCursorPosition(0)
         self.ask_wanted.emit(prompt)
 
     def _send(self) -> None:
@@ -145,8 +146,9 @@ class WordsPage(QStackedWidget):
             text = escape(shown(answer, limit=2000))
             if number == len(turns) - 1 and not note:
                 text = linked(shown(answer, limit=2000))
+            asked = escape(shown(prompt.replace(" <image>", "")))
             tail = f" <i>({escape(note)})</i>" if note else ""
-            parts.append(f"<p style='margin:{GRID // 2}px 0'><b>{escape(shown(prompt))}</b><br>{text or '–'}{tail}</p>")
+            parts.append(f"<p style='margin:{GRID // 2}px 0'><b>{asked}</b><br>{text or '–'}{tail}</p>")
         self.talk.setHtml("".join(parts) or "<p>Nothing asked yet. Click a word of an answer to see its voxels.</p>")
         bar = self.talk.verticalScrollBar()
         bar.setValue(bar.maximum())

@@ -67,10 +67,10 @@ class BoxPicture(QWidget):
             for name, box in self._true:
                 self._box(painter, frame, box, QColor(255, 255, 255), name, dashed=True)
         for box in self._said:
-            self._box(painter, frame, box, color("accent"), "said")
+            self._box(painter, frame, box, color("warn"), "said", below=True)
 
     def _box(self, painter: QPainter, frame: QRectF, box: Box, tint: QColor, name: str, *,
-             dashed: bool = False) -> None:
+             dashed: bool = False, below: bool = False) -> None:
         x0, y0, x1, y1 = box
         area = QRectF(frame.x() + x0 * frame.width(), frame.y() + y0 * frame.height(), (x1 - x0) * frame.width(),
                       (y1 - y0) * frame.height())
@@ -80,7 +80,8 @@ class BoxPicture(QWidget):
         painter.drawRect(area)
         metrics = QFontMetricsF(self.font())
         words = shown(name, limit=24)
-        tag = QRectF(area.x(), area.y(), metrics.horizontalAdvance(words) + 6, metrics.height())
+        top = area.bottom() - metrics.height() if below else area.y()
+        tag = QRectF(area.x(), top, metrics.horizontalAdvance(words) + 6, metrics.height())
         painter.fillRect(tag, QColor(0, 0, 0, 150))
         painter.setPen(tint)
         painter.drawText(tag, Qt.AlignmentFlag.AlignCenter, words)
