@@ -33,6 +33,8 @@ class SmallClip:
 
     `rare` is the share of tokens shown as unknown in training.
 
+    The rate falls along one cosine to step `restart`, then along another from half the rate to the end.
+
     `words_weight` weighs a helper task that is thrown away after training: telling from the picture's embedding which
     tokens its description holds. It shortens the plateau at which contrastive training from scratch begins.
     """
@@ -47,6 +49,7 @@ class SmallClip:
     context: int = 77
     batch: int = 128
     steps: int = 400
+    restart: int = 0
     steps_per_round: int = 20
     lr: float = 2e-3
     words_weight: float = 10.0
@@ -147,13 +150,13 @@ class _Trainer:
         config = self.config
         dice = np.random.default_rng([config.seed, self.step])
         for group in self.optimizer.param_groups:
-            group["lr"] = config.lr * warmup_cosine(self.step, config.steps, warmup=0.05, floor=0.01)
+            group["lr"] = config.lr * _rate(self.step, config)
         pick = dice.choice(len(self.images), min(config.batch, len(self.images)), replace=False)
         image, text = _batch(self.images, self.tokens, pick, config, dice, self.tokenizer.end)
         length = text.shape[1]
         self.model.text.attn_mask = self.mask[:length, :length]  # open_clip cuts the positions, not the mask
         # the fused attention is slow backwards on CPUs
-        with torch.autocast("cpu", torch.bfloat16), sdpa_kernel(SDPBackend.MATH):
+        with torch.autocast("cpu", torch.bfloat16, enabled=_bf16_pays()), sdpa_kernel(SDPBackend.MATH):
             a, b = self.model.encode_image(image), self.model.encode_text(text)
         a, b = a.float(), b.float()
         logits = self.model.logit_scale.exp() * F.normalize(a, dim=-1) @ F.normalize(b, dim=-1).T
@@ -189,6 +192,22 @@ class _Trainer:
             content["state"].setdefault(int(number), {})[name] = torch.from_numpy(value).reshape(shape)
         self.optimizer.load_state_dict(content)
         self.step = int(card["step"])
+
+
+def _rate(step: int, config: SmallClip) -> float:
+    """Return the factor of the learning rate at a step."""
+    if step < config.restart:
+        return warmup_cosine(step, config.restart, warmup=0.05, floor=0.01)
+    factor = 0.5 if config.restart else 1.0
+    return factor * warmup_cosine(step - config.restart, config.steps - config.restart, warmup=0.05, floor=0.01)
+
+
+def _bf16_pays() -> bool:
+    """Return whether this processor multiplies bfloat16 itself; where it does not, it costs ten times float32."""
+    import torch
+
+    known = (getattr(torch.cpu, f"_is_{name}_supported", None) for name in ("avx512_bf16", "amx_tile"))
+    return any(ask is not None and bool(ask()) for ask in known)
 
 
 def _present(row: Any, vocabulary: int) -> Any:

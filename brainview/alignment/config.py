@@ -19,6 +19,7 @@ class AlignConfig:
     weighting: str = "reliability"   # reliability (q / sqrt(1 + q^2) of the shipped ncsnr) | none
     encoder: str = "live"            # preset of sizes: tiny, live, small, base, paper
     patch: int = 0                   # 0 = the preset's
+    start: str = "random"            # whole-brain: random | ridge (see brainview.alignment.warm_start)
     targets: str = "both"            # both | image | text
     epochs: int = 30
     batch: int = 64
@@ -39,6 +40,7 @@ class AlignConfig:
 
     def __post_init__(self) -> None:
         for name, allowed in (("weighting", ("reliability", "none")), ("targets", ("both", "image", "text")),
+                              ("start", ("random", "ridge")),
                               ("encoder", tuple(ENCODERS))):
             if getattr(self, name) not in allowed:
                 raise MismatchError(f"must be one of {', '.join(allowed)}, got {getattr(self, name)!r}", where=name)
@@ -66,6 +68,7 @@ class AlignConfig:
 PRESETS: dict[str, dict[str, Any]] = {
     "tiny": {"encoder": "tiny", "patch": 14, "epochs": 10},
     "live": {"encoder": "live"},
+    "demo": {"encoder": "live", "start": "ridge", "epochs": 12, "lr": 1e-4, "noise": 0.3, "patience": 3, "queue": 0},
     "small": {"encoder": "small", "batch": 64},
     "base": {"encoder": "base", "batch": 128, "epochs": 60},
     "paper": {"encoder": "paper", "clip": "ViT-H-14:laion2b_s32b_b79k", "weighting": "none", "epochs": 150,

@@ -47,6 +47,8 @@ class FitConfig:
         ``no``, ``bf16`` or ``fp16``.
     seed, patience : int
         `patience` epochs without a better validation end the training; 0 = never.
+    judge_start : bool
+        The weights at the start compete too, as epoch 0.
     """
 
     epochs: int = 150
@@ -64,6 +66,7 @@ class FitConfig:
     precision: str = "no"
     seed: int = 0
     patience: int = 0
+    judge_start: bool = False
 
     def having(self, **changes: Any) -> FitConfig:
         """Return a copy with some fields changed."""
@@ -152,7 +155,7 @@ class Fit:
         self.model, self.optimizer = self.accelerator.prepare(model, self.optimizer)
         self.device = self.accelerator.device
         self.queue = EmbeddingQueue(config.queue, train.image.shape[1], self.device) if config.queue else None
-        self.epoch, self.best, self.since_best = 0, -1.0, 0
+        self.epoch, self.best, self.since_best = 0, float("-inf"), 0
 
     @property
     def bare(self) -> nn.Module:
@@ -163,6 +166,9 @@ class Fit:
         """Train from where the run folder stands to the end and return the model with its best weights."""
         self._resume()
         total = self.config.epochs
+        if self.config.judge_start and self.folder is not None and not self.folder.has_generation:
+            weights = {"image": self.config.image_weight, "text": self.config.text_weight}
+            self._finish_epoch({"loss": None} | {f"brain_{k}": None for k, w in weights.items() if w} | {"seconds": 0})
         while self.epoch < total and not (self.config.patience and self.since_best >= self.config.patience):
             start = time.perf_counter()
             row = self._epoch(context)
@@ -219,13 +225,13 @@ class Fit:
         whole = gather(brain.detach()).clone()
         return torch.cat([whole[:mine.start], brain, whole[mine.stop:]])
 
-    def _finish_epoch(self, row: dict[str, float]) -> None:
+    def _finish_epoch(self, row: dict[str, Any]) -> None:
         row = {"epoch": self.epoch, "lr": self.optimizer.param_groups[0]["lr"], **row}
-        value = -row["loss"]
+        value = -(row["loss"] or 0.0)
         if self.val is not None:
             row |= validate(self.bare, self.val)
             value = row["val_mrr"]
-        better = self.epoch == 1 or value > self.best
+        better = value > self.best
         self.best, self.since_best = (value, 0) if better else (self.best, self.since_best + 1)
         if self.folder is not None and self.accelerator.is_main_process:
             tensors = {k: v.detach().cpu().numpy() for k, v in self.bare.state_dict().items()}

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.linalg import eigh
 from torch import Tensor
 
 from brainview.alignment.decoders import VoxelEncoder, fit_ridge_clip
@@ -29,6 +30,8 @@ from brainview.core.jobs import QUIET, JobContext
 
 #: Content over place in the stream; opening of a hidden unit; spread of its input; sum over place in the last block.
 CONTENT, OPEN, SPREAD, SUM = 0.3, 3.0, 0.7, 0.1
+#: Stimuli that the principal components are taken from; each gives a patch per token.
+COMPONENT_STIMULI = 240
 
 
 def warm_start(model: VoxelEncoder, data: AlignmentData, *, seed: int = 0,
@@ -43,7 +46,7 @@ def warm_start(model: VoxelEncoder, data: AlignmentData, *, seed: int = 0,
     encoder, config = model.encoder, model.encoder.config
     if config.blocks < 2 or config.width < 16:
         raise BrainViewError("a start from ridge needs two blocks and a width of 16", remedy="Use start=random.")
-    content, place = config.width // 2, config.width * 5 // 16
+    content, place = min(config.width // 2, config.patch**3), config.width * 5 // 16
     total = config.width - 1 - content - place
     frame = _frame(config.width, seed)
     parts = frame[:, :content], frame[:, content:content + place], frame[:, content + place:]
@@ -68,16 +71,19 @@ def warm_start(model: VoxelEncoder, data: AlignmentData, *, seed: int = 0,
 
 def components(model: VoxelEncoder, data: AlignmentData, count: int,
                context: JobContext = QUIET) -> tuple[np.ndarray, np.ndarray]:
-    """Return ((p^3, count) principal directions of all training patches, (n, n_tokens, count) means per stimulus)."""
+    """Return ((p^3, count) principal directions of training patches, (n, n_tokens, count) means per stimulus)."""
     gram: Any = 0.0
-    for start in range(0, len(data), 48):
-        context.report(start, 2 * len(data), "components of patches")
+    few = min(len(data), COMPONENT_STIMULI)
+    for start in range(0, few, 48):
+        context.report(start, few + len(data), "components of patches")
         patches = _patches(model, data, start).flatten(0, 1)
         gram = gram + patches.T @ patches
-    vectors = torch.linalg.eigh(gram.double())[1].flip(1)[:, :count].float()
+    size = len(gram)
+    found = eigh(gram.double().numpy(), subset_by_index=(size - min(count, size), size - 1))[1][:, ::-1]
+    vectors = torch.from_numpy(np.ascontiguousarray(found, np.float32))
     out = []
     for start in range(0, len(data), 48):
-        context.report(len(data) + start, 2 * len(data), "components of patches")
+        context.report(few + start, few + len(data), "components of patches")
         out.append(_patches(model, data, start) @ vectors)
     return vectors.numpy(), torch.cat(out).numpy()
 

@@ -13,9 +13,10 @@ from brainview.alignment.config import AlignConfig
 from brainview.alignment.decoders import VoxelEncoder, voxel_weights
 from brainview.alignment.encoder import PRESETS as ENCODERS
 from brainview.alignment.train import AlignmentData, Fit, FitConfig, encode
+from brainview.alignment.warm_start import warm_start
 from brainview.alignment.workflow import COLUMNS as COLUMNS
 from brainview.alignment.workflow import Embeddings, Task, train_system
-from brainview.core.jobs import QUIET, JobContext
+from brainview.core.jobs import QUIET, JobContext, Stage
 from brainview.training.run import RunFolder
 
 
@@ -40,7 +41,13 @@ def build(task: Task) -> VoxelEncoder:
 def fit(task: Task, context: JobContext) -> tuple[Embeddings, dict[str, Any]]:
     """Train, stop by the validation part, and return the test embeddings."""
     model = build(task)
-    card = {"what": "whole-brain encoder", "encoder": model.encoder.config.to_dict(), "tokens": model.grid.n_tokens,
+    begun: dict[str, Any] = {"start": task.config.start}
+    if task.config.start == "ridge" and not task.folder.has_generation:
+        begun = warm_start(model, alignment_data(task, task.train), seed=task.config.seed,
+                           context=Stage(context, 0, 0.2, "start"))
+        context = Stage(context, 0.2, 1)
+    card = {"what": "whole-brain encoder", **begun, "encoder": model.encoder.config.to_dict(),
+            "tokens": model.grid.n_tokens,
             "parameters": sum(p.numel() for p in model.encoder.parameters()),
             "token_mm": 2 * model.grid.patch, "mask_voxels": int(model.grid.mask.sum())}
     return run_fit(model, task, card, context)
@@ -57,7 +64,7 @@ def run_fit(model: Any, task: Task, card: dict[str, Any], context: JobContext) -
     best = max(history, key=lambda r: r["val_mrr"])
     brain = encode(trained, alignment_data(task, task.test), context=context)
     held = task.targets.of(task.test)
-    story = {**card, "epochs": len(history), "best_epoch": best["epoch"], "train_loss": history[-1]["loss"],
+    story = {**card, "epochs": len(history), "best_epoch": best["epoch"], "train_loss": history[-1].get("loss"),
              "val_image_r1": best["val_image_r1"], "val_text_r1": best["val_text_r1"], "val_images": len(task.val)}
     return Embeddings(brain, brain, held.image, held.text), story
 
@@ -73,7 +80,8 @@ def fit_config(config: AlignConfig, temperature: float) -> FitConfig:
     return FitConfig(epochs=config.epochs, batch=config.batch, lr=config.lr, weight_decay=config.weight_decay,
                      temperature=config.temperature or temperature, queue=config.queue, noise=config.noise,
                      image_weight=float(config.targets != "text"), text_weight=float(config.targets != "image"),
-                     precision=config.precision, seed=config.seed, patience=config.patience)
+                     precision=config.precision, seed=config.seed, patience=config.patience,
+                     judge_start=config.start != "random")
 
 
 def load_encoder(run: os.PathLike | str, subject: str) -> tuple[VoxelEncoder, dict[str, Any]]:

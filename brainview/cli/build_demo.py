@@ -1,8 +1,10 @@
-"""``brainview build-demo``: draw phantom scenes and train the small CLIP of resources/ from scratch.
+"""``brainview build-demo``: rebuild the small models of resources/ from scratch, one by one.
 
-The scenes are of the train pool of another seed than any built-in data set; those that it is graded on are of the test
-pool, of which no arrangement of things is in the train pool. About 10 minutes of one idle core for the pictures and
-10 for the training; an interrupted build goes on in its work folder.
+``--part clip`` (default) draws phantom scenes and trains the small CLIP; ``--part encoder --data PHANTOM`` trains the
+whole-brain checkpoint on one simulated person and packs it. The scenes of the CLIP are of the train pool of another
+seed than any built-in data set; those that it is graded on are of the test pool, of which no arrangement of things is
+in the train pool. About 10 minutes of one idle core for the pictures and 10 for the training; an interrupted build goes
+on in its work folder.
 """
 
 from __future__ import annotations
@@ -22,36 +24,49 @@ from brainview.core.jobs import JobContext, Stage
 SEED = 4711
 #: Scenes of one file of the work folder; side at which they are drawn before they are reduced.
 CHUNK, DRAWN = 500, 128
+#: Step at which the learning rate of the small CLIP begins anew.
+RESTART = 500
+
+#: Part -> what it is; ``module:function`` of ``(args) -> exit status``.
+PARTS = {
+    "clip": ("the small CLIP", "brainview.cli.build_demo:build_clip"),
+    "encoder": ("the whole-brain checkpoint (needs --data)", "brainview.cli.demo_whole_brain:run"),
+    "captioner": ("the small captioner", "brainview.cli.demo_captioner:build"),
+    "trunk": ("LLM-VEM's demo trunk, at most 3000 pictures, 300 steps", "brainview.cli.build_demo:build_trunk"),
+}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--part", choices=["clip", "captioner", "trunk"], default="clip",
-                        help="which model (clip); trunk: LLM-VEM's demo, 3000 pictures, 300 steps")
+    parser.add_argument("--part", choices=tuple(PARTS), default="clip",
+                        help="; ".join(f"{name}: {what}" for name, (what, _) in PARTS.items()))
+    parser.add_argument("--data", type=Path, metavar="PHANTOM", help="encoder: a phantom in NSD layout")
     parser.add_argument("--out", type=Path, help="folder of the model (default: the resource that is shipped)")
     parser.add_argument("--work", type=Path, help="folder of pictures and unfinished state (default: in the cache)")
     parser.add_argument("--pictures", type=int, default=12_000, help="training scenes (12000)")
     parser.add_argument("--held", type=int, default=400, help="held-out test scenes (400)")
-    parser.add_argument("--steps", type=int, default=500, help="training steps of 128 pairs (500)")
+    parser.add_argument("--steps", type=int, default=500,
+                        help="training steps of 128 pairs (500, as shipped; from 501 on the rate begins anew)")
     parser.add_argument("--minutes", type=float, default=float("inf"),
                         help="stop training after so long; calling again goes on")
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Draw, train, grade, and print the figures."""
-    if args.part == "captioner":
-        from brainview.cli.demo_captioner import build
+    """Build the model that was asked for and print its figures."""
+    from brainview.core.systems import load
 
-        return build(args)
+    return int(load(PARTS[args.part][1])(args))
+
+
+def build_clip(args: argparse.Namespace) -> int:
+    """Draw, train, grade, and print the figures of the small CLIP."""
     from brainview.alignment.clip_training import SmallClip, train_clip
     from brainview.core.paths import cache_dir, resources_dir
     from brainview.features.clip_pair import PHANTOM_CLIP_FOLDER
 
     work = args.work or cache_dir() / "build-demo"
-    if args.part == "trunk":
-        return _trunk(args, work)
-    config = SmallClip(steps=args.steps)
+    config = SmallClip(steps=args.steps, restart=RESTART if args.steps > RESTART else 0)
     with terminal_job(quiet=args.json) as context:
         train = _pairs(work, "train", args.pictures, config.pixels, Stage(context, 0, 0.45))
         held = _pairs(work, "test", args.held, config.pixels, Stage(context, 0.45, 0.5))
@@ -74,12 +89,13 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _trunk(args: argparse.Namespace, work: Path) -> int:
+def build_trunk(args: argparse.Namespace) -> int:
     """Draw scenes and pretrain the small trunk."""
-    from brainview.core.paths import resources_dir
+    from brainview.core.paths import cache_dir, resources_dir
     from brainview.encoding.llm_vem.pretrain import pretrain
     from brainview.features.phantom_trunk import FOLDER, NAME
 
+    work = args.work or cache_dir() / "build-demo"
     count, steps = min(args.pictures, 3000), min(args.steps, 300)
     with terminal_job(quiet=args.json) as context:
         pictures = _pairs(work, "train", count, 112, Stage(context, 0, 0.4)).images

@@ -11,9 +11,11 @@ from brainview.alignment.config import PRESETS, AlignConfig
 from brainview.alignment.decoders import fit_ridge_clip, voxel_weights
 from brainview.alignment.mindeye import chosen_voxels
 from brainview.alignment.mindeye import fit as fit_mlp
+from brainview.alignment.mindeye2 import fit as fit_shared
 from brainview.alignment.ridge_clip import fit as fit_ridge
 from brainview.alignment.ridge_clip import load_ridge
 from brainview.alignment.targets import Targets
+from brainview.alignment.tgbd import fit as fit_volume
 from brainview.alignment.whole_brain import fit as fit_transformer
 from brainview.alignment.whole_brain import load_encoder
 from brainview.alignment.workflow import Task, metrics_of, retrieval_rows
@@ -56,16 +58,50 @@ class Planted:
 
 
 @pytest.mark.parametrize(("system", "fit", "least"), [("ridge-clip", fit_ridge, 0.9), ("mindeye", fit_mlp, 0.15),
-                                                      ("whole-brain", fit_transformer, 0.15)])
+                                                      ("whole-brain", fit_transformer, 0.15),
+                                                      ("mindeye2", fit_shared, 0.15), ("tgbd", fit_volume, 0.0)])
 def test_system_finds_planted_brains_and_shuffled_ones_are_at_chance(tmp_path, system, fit, least):
-    task = Planted(tmp_path).task(system)
+    task = Planted(tmp_path).task(system, **({"epochs": 3} if system == "tgbd" else {}))
     found, story = fit(task, QUIET)
     figures = metrics_of(retrieval_rows(found), task)
     assert figures["brain→image R@1"] >= least and figures["chance R@1"] == 1 / 40
     assert figures["shuffled R@1"] <= 0.1 and figures["images"] == 40
     assert story["what"]
+    if system != "ridge-clip":
+        losses = [r["loss"] for r in task.folder.history()]
+        assert losses[-1] < losses[0]
     for name in ("to_image", "to_text", "image", "text"):
         np.testing.assert_allclose(np.linalg.norm(getattr(found, name), axis=1), 1, atol=1e-4)
+
+
+def test_a_start_from_ridge_finds_before_any_training_and_training_keeps_the_better(tmp_path):
+    task = Planted(tmp_path).task("whole-brain", start="ridge", epochs=0, patch=2)
+    found, story = fit_transformer(task, QUIET)
+    least = metrics_of(retrieval_rows(found), task)
+    assert least["brain→image R@1"] >= 0.6 and story["start"] == "ridge" and story["best_epoch"] == 0
+    history = RunFolder.open(task.folder.path).history()
+    assert [r["epoch"] for r in history] == [0] and history[0]["val_mrr"] > 0.5
+
+
+def test_a_packed_run_is_small_and_gives_the_same_embeddings(tmp_path):
+    import torch
+
+    from brainview.alignment.ranking import open_shelf
+    from brainview.alignment.shipped import pack
+    from brainview.alignment.workflow import _publish, _train_one
+    from brainview.core.files import write_json
+
+    home = RunFolder.create(tmp_path / "run", "whole-brain", {"subjects": ["subj01"], "clip": "planted"}, phantom=True)
+    task = Planted(tmp_path / "run").task("whole-brain", epochs=1)
+    _train_one("whole-brain", fit_transformer, task, QUIET)
+    task.targets.story.update(texts=1)
+    write_json(home.path / "split.json", {"name": "s"})
+    _publish(home, "whole-brain", ["subj01"], task.targets, "key", True)
+    place = pack(home.path, "subj01", tmp_path / "small")
+    model, card = load_encoder(tmp_path / "small", "subj01")
+    assert card["phantom"] and card["stored_as"] == "float16" and not (place / "model.safetensors").exists()
+    brain = model(torch.from_numpy(task.brains.mean(task.test))).numpy()
+    np.testing.assert_allclose(brain, open_shelf(tmp_path / "small", "subj01").of("brain"), atol=0.02)
 
 
 def test_checkpoint_carries_mask_tokens_and_weights(tmp_path):
