@@ -113,7 +113,7 @@ class Loop:
             with self.accelerator.autocast():
                 parts = self.step(mine, source)
             if not bool(torch.isfinite(parts["loss"])):
-                raise MismatchError(f"the loss is {float(parts['loss'])} at epoch {self.epoch + 1}, batch {number + 1}",
+                raise MismatchError(f"the loss is {float(parts['loss'].detach())} at epoch {self.epoch + 1}, batch {number + 1}",
                                     remedy="Lower the learning rate, or set precision=no.")
             self.optimizer.zero_grad(set_to_none=True)
             self.accelerator.backward(parts["loss"])
@@ -158,11 +158,12 @@ class Loop:
         saved = {k: torch.from_numpy(np.array(v)) for k, v in self.folder.load_state("last").items()}
         self.epoch = int(saved.pop("epoch")[0])
         content = self.optimizer.state_dict()
+        flat = [p for group in self.optimizer.param_groups for p in group["params"]]
         for key, value in saved.items():
             if key.startswith("adam."):
                 _, number, name = key.split(".", 2)
-                # a number is stored as an array of one
-                content["state"].setdefault(int(number), {})[name] = value.reshape(()) if name == "step" else value
+                shape = () if name == "step" else flat[int(number)].shape  # a number is stored as an array of one
+                content["state"].setdefault(int(number), {})[name] = value.reshape(shape)
         self.optimizer.load_state_dict(content)
         if self.kept is not None:
             self.kept.load_state_dict({k.removeprefix("kept."): v for k, v in saved.items() if k.startswith("kept.")})
