@@ -113,7 +113,8 @@ class Loop:
             with self.accelerator.autocast():
                 parts = self.step(mine, source)
             if not bool(torch.isfinite(parts["loss"])):
-                raise MismatchError(f"the loss is {float(parts['loss'].detach())} at epoch {self.epoch + 1}, batch {number + 1}",
+                value = float(parts["loss"].detach())
+                raise MismatchError(f"the loss is {value} at epoch {self.epoch + 1}, batch {number + 1}",
                                     remedy="Lower the learning rate, or set precision=no.")
             self.optimizer.zero_grad(set_to_none=True)
             self.accelerator.backward(parts["loss"])
@@ -126,8 +127,8 @@ class Loop:
             self.optimizer.step()
             if self.after is not None:
                 self.after()
-            for key, value in parts.items():
-                sums[key] = sums.get(key, 0.0) + float(value.detach())
+            for key, part in parts.items():
+                sums[key] = sums.get(key, 0.0) + float(part.detach())
         return {k: v / self.per_epoch for k, v in sums.items()}
 
     # -- generations ---------------------------------------------------------------------------------------------
