@@ -17,7 +17,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("run", help="folder of a whole-brain encoder run")
     parser.add_argument("--subject", help="a subject of the run; default: the first")
-    parser.add_argument("--stimulus", type=int, required=True, help="id of a stimulus")
+    parser.add_argument("--stimulus", type=int, help="id of a stimulus")
+    parser.add_argument("--all", action="store_true", help="every test stimulus of every subject (or of --subject): "
+                        "token scores into the folder --out; goes on where it stopped")
     parser.add_argument("--method", choices=METHODS, default="ibba")
     parser.add_argument("--layer", type=int, help="blocks passed (0 = the encoder's input); default: the benchmark's")
     parser.add_argument("--beta", type=float, default=0.1, help="price of information (IB-BA)")
@@ -39,6 +41,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Compute the map, write it with its story, and print its figures."""
+    if args.all:
+        return _run_all(args)
+    if args.stimulus is None:
+        raise BrainViewError("no stimulus was named", remedy="Use --stimulus ID, or --all.")
     from brainview.attribution.maps import surface_map, volume_map
     from brainview.attribution.session import LiveAttribution
     from brainview.maps.io import write_map
@@ -73,4 +79,27 @@ def run(args: argparse.Namespace) -> int:
     kept = f", {answer['bits']:,.0f} bits, {answer['fit_kept']:.0%} of the likeness kept" if "bits" in answer else ""
     print(f"{path}: {made.name}, layer {answer['layer']}{kept}" + (" (phantom: simulated data)" if about["phantom"]
                                                                   else "") + f"\n{about['resolution']}")
+    return 0
+
+
+def _run_all(args: argparse.Namespace) -> int:
+    """Attribute many stimuli and print the files."""
+    from brainview.attribution.batch import attribute_all, story_of
+
+    noisy = args.method == "ibba"
+    request: dict[str, Any] = {
+        "method": args.method, "layer": args.layer, "beta": args.beta, "target": args.target,
+        "config": {"copies": args.copies, "steps": args.steps, "seed": args.seed, "sigma": args.sigma,
+                   "mode": args.mode, "average": args.average} if noisy else None,
+        "settings": {"masks": args.masks, "seed": args.seed} if args.method == "rise" else None}
+    with terminal_job(quiet=args.json) as context:
+        files = attribute_all(args.run, args.out, subjects=[args.subject] if args.subject else None, request=request,
+                              context=context)
+    stories = {str(f): story_of(f) for f in files}
+    if args.json:
+        print_json(stories)
+        return 0
+    for file, story in stories.items():
+        label = " (phantom: simulated data)" if story["phantom"] else ""
+        print(f"{file}: {story['stimuli']} stimuli of {story['subject']}, {story['tokens']} tokens each{label}")
     return 0
