@@ -114,6 +114,7 @@ class Wiring(StripWiring, RegionWiring, ViewerWiring):
         s.phantom_wanted.connect(lambda: c.start(c.session.open_phantom()))
         s.run_wanted.connect(c.choose_run)
         s.subject_chosen.connect(c.choose_subject)
+        s.variant_chosen.connect(lambda name: c.start(c.session.open_variant(name)))
         s.run_chosen.connect(lambda path: c.start(c.session.open_run(path)))
         s.ceiling_wanted.connect(c.show_ceiling)
         s.form.train.connect(lambda form: c.start(c.train(form)))

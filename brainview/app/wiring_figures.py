@@ -32,7 +32,7 @@ class FiguresWiring:
         self.sheet: Sheet | None = None
         self.window: LargeFigure | None = None
         self._number = 0
-        self._people: dict[tuple[str, str], SubjectInfo] = {}
+        self._people: dict[tuple[str, str, str], SubjectInfo] = {}
         self._predictions: dict[tuple[str, str, int], Prediction] = {}
         self._metric = ("", "")
         self.refresh = Once(controller.window, self._draw)
@@ -98,11 +98,13 @@ class FiguresWiring:
     async def _person(self, name: str) -> SubjectInfo:
         dataset = self.app.dataset
         path = dataset.path if dataset is not None else ""
-        known = self._people.get((path, name))
+        variant = str(self.app.run.card.get("variant") or "") if self.app.run is not None else ""
+        known = self._people.get((path, name, variant))
         if known is None:
             known = SubjectInfo.from_job(await self.c.session.ask(OPEN_SUBJECT, f"Open {name}", path=path,
-                                                                  subject=name))
-            self._people[path, name] = known
+                                                                  subject=name,
+                                                                  **({"variant": variant} if variant else {})))
+            self._people[path, name, variant] = known
         return known
 
     async def _prediction(self, run: str, who: str, stimulus: int) -> Prediction:

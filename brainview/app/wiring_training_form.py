@@ -96,7 +96,7 @@ class FormWiring:
         try:
             found = await self._quietly(ESTIMATE, "Work out what a training needs", system_name=state.system,
                                         path=dataset.path, subjects=self.panel.form.chosen_subjects() or None,
-                                        options=asked, runs=str(runs_dir()))
+                                        options=self.c.session.with_variant(asked), runs=str(runs_dir()))
         except BrainViewError as err:
             log.info("no estimate: %s", err)
             found = {"basis": str(err)}

@@ -74,19 +74,28 @@ def ceiling_map(subject: Subject) -> BrainMap | None:
                        provenance={"ceiling": subject.ceiling.source, "variant": subject.variant})
 
 
+def variant_words(dataset: Dataset, subject: str) -> dict[str, str]:
+    """Return response set -> words for it (``fsaverage5 betas``), the default first; its name where that says more."""
+    names = [v for v in dataset.variants(subject) if v]
+    told = getattr(dataset, "variant_words", None)
+    words = {v: str(told(subject, v)) if told is not None else v for v in names}
+    return {v: w if list(words.values()).count(w) == 1 else f"{w} ({v.rpartition('/')[2]})" for v, w in words.items()}
+
+
 def open_subject(path: str, subject: str, variant: str | None = None, *, context: JobContext = QUIET) -> dict[str, Any]:
     """Open one subject for the window; reads headers, ROIs and the ceiling.
 
     Returns
     -------
     dict with ``id, dataset, layout, phantom, variant, variants, space, rois, ceiling, stimuli, splits, trials, anatomy,
-    problems`` (``stimuli``: ascending int64 ids with responses; ``ceiling``: BrainMap or None).
+    problems`` (``variants``: name -> words, the default first;
+    ``stimuli``: ascending int64 ids with responses; ``ceiling``: BrainMap or None).
     """
     context.report(0, 1, f"opening {subject}")
     dataset = _open(path)
     person = dataset.subject(subject, variant)
     return {"id": person.id, "dataset": person.dataset, "layout": dataset.layout, "phantom": person.phantom,
-            "variant": person.variant, "variants": [v for v in dataset.variants(subject) if v], "space": person.space,
+            "variant": person.variant, "variants": variant_words(dataset, subject), "space": person.space,
             "rois": {k: person.rois[k] for k in person.rois}, "ceiling": ceiling_map(person),
             "stimuli": person.trials.unique, "splits": {k: np.asarray(v) for k, v in person.splits.items()},
             "trials": len(person.trials), "anatomy": sorted(person.anatomy), "problems": list(person.problems)}

@@ -193,6 +193,6 @@ def text(found: dict[str, Any]) -> str:
     memory = found["extra_memory_gb"]
     lines.append(f"peak memory above the data: GCV {memory['gcv']:.2f} GB, 5-fold {memory['kfold']:.2f} GB")
     lines.append("GCV is another criterion than the folds: its penalties agree with them, they are not the same. "
-                 "'of limit': time of the multiplications that the method cannot avoid, at the pace measured beside it, "
-                 "by the time it took.")
+                 "'of limit': time of the multiplications that the method cannot avoid, at the pace measured beside "
+                 "it, by the time it took.")
     return "\n".join(lines)

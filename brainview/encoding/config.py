@@ -21,6 +21,7 @@ class RidgeConfig:
     seed: int = 0                    # of the split, the projection and the bootstraps
     bootstraps: int = 200            # draws of images for intervals
     permutations: int = 50           # shuffles for the chance baseline
+    variant: str = ""                # response set of the data; empty = the first that inspect names
     keep_model: bool = True          # store the factor through which new pictures are predicted
 
     def __post_init__(self) -> None:
@@ -31,8 +32,8 @@ class RidgeConfig:
                                 where="settings")
 
     def plain(self) -> dict[str, Any]:
-        """Return plain JSON types."""
-        return asdict(self)
+        """Return plain JSON types; no variant where none was chosen, as in runs from before there was a choice."""
+        return {k: v for k, v in asdict(self).items() if k != "variant" or v}
 
     @staticmethod
     def of(options: dict[str, Any]) -> RidgeConfig:

@@ -95,11 +95,16 @@ def dataset_of(folder: RunFolder) -> Dataset:
                            remedy="Put the data set back in its place.") from err
 
 
+def variant_of(folder: RunFolder) -> str | None:
+    """Return the response set that a run was trained on, None = the data set's first."""
+    return folder.config.get("variant") or None
+
+
 def evaluated_ids(folder: RunFolder, dataset: Dataset, subject: str, part: str) -> np.ndarray:
     """Return the ids of a part that a subject has responses to; raises MissingError below three."""
     from brainview.encoding.llm_vem.split import open_split
 
-    ids = open_split(folder).of(dataset.subject(subject), part)
+    ids = open_split(folder).of(dataset.subject(subject, variant_of(folder)), part)
     if ids.size < 3:
         raise MissingError(f"has {ids.size} images with responses in part {part!r}", where=subject,
                            remedy="Score another part.")
@@ -146,7 +151,8 @@ class RidgeModel:
     def predict_average(self, images: Sequence[Image.Image], *,
                         context: JobContext = QUIET) -> tuple[np.ndarray, Space, str]:
         """Return the mean over subjects of their predictions, at each location over those who have it."""
-        spaces = {s: self.dataset.subject(s).space for s in self.subjects}
+        variant = variant_of(self.folder)
+        spaces = {s: self.dataset.subject(s, variant).space for s in self.subjects}
         roots = {space.root.key for space in spaces.values()}
         if len(roots) != 1:
             raise MissingError("its subjects live in spaces of their own, so they have no average brain",
@@ -172,9 +178,9 @@ class RidgeModel:
         ids = evaluated_ids(self.folder, self.dataset, subject, part)
         raw = features_for(self._space, self.dataset.stimuli, ids, context=context)
         config = self.folder.config
-        return evaluate(self.dataset.subject(subject), fit, reduction.apply(raw), ids, part=part,
-                        bootstraps=config["bootstraps"], permutations=config["permutations"], seed=config["seed"],
-                        context=context)
+        person = self.dataset.subject(subject, variant_of(self.folder))
+        return evaluate(person, fit, reduction.apply(raw), ids, part=part, bootstraps=config["bootstraps"],
+                        permutations=config["permutations"], seed=config["seed"], context=context)
 
 
 def predict_picture(run: os.PathLike | str, image: np.ndarray | str, subject: str = AVERAGE,
@@ -204,7 +210,8 @@ def predict_picture(run: os.PathLike | str, image: np.ndarray | str, subject: st
         if subject not in model.subjects:
             raise MissingError(f"has no trained subject {subject!r}", where=run,
                                remedy="It has " + ", ".join([*model.subjects, AVERAGE]) + ".")
-        values, space = model.predict_pictures(pictures, subject, context=context), model.dataset.subject(subject).space
+        values = model.predict_pictures(pictures, subject, context=context)
+        space = model.dataset.subject(subject, variant_of(model.folder)).space
         who, words = subject, f"prediction for {subject}"
     row = values[0] if minus is None else values[0] - values[1]
     top = float(np.nanquantile(np.abs(row), 0.99)) if np.isfinite(row).any() else 0.0

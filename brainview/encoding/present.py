@@ -12,7 +12,7 @@ from brainview.core.jobs import QUIET, JobContext
 from brainview.datasets.types import Subject
 from brainview.encoding import rois, scores
 from brainview.encoding.llm_vem.split import open_split
-from brainview.encoding.predict import dataset_of, open_model
+from brainview.encoding.predict import dataset_of, open_model, variant_of
 from brainview.maps.brainmap import BrainMap
 from brainview.training.run import RunFolder
 
@@ -55,7 +55,7 @@ def present(run: os.PathLike | str, *, context: JobContext = QUIET) -> dict[str,
     for number, name in enumerate(card["finished"]):
         context.report(number, len(card["finished"]), f"reading {name}")
         part, part_card = RunFolder.open(folder.path / "subjects" / name).load()
-        subject = dataset.subject(name)
+        subject = dataset.subject(name, variant_of(folder))
         arrays = {k[4:]: v for k, v in part.items() if k.startswith("map/")}
         maps[name] = score_maps(subject, arrays, part_card)
         rows += part_card["rois"]
@@ -99,7 +99,7 @@ def predict_stimulus(run: os.PathLike | str, subject: str, stimulus: int, *,
         raise MissingError(f"has no trained subject {subject!r}", where=run,
                            remedy="It has " + ", ".join(model.subjects) + ".")
     dataset = model.dataset
-    person = dataset.subject(subject)
+    person = dataset.subject(subject, variant_of(folder))
     ids = np.array([int(stimulus)], np.int64)
     image = dataset.stimuli.image(int(stimulus)).convert("RGB")
     predicted = model.predict_pictures([image], subject, context=context)

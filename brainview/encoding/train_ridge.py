@@ -76,7 +76,8 @@ def train(path: os.PathLike | str, run: os.PathLike | str, *, subjects: list[str
         part = RunFolder.create(folder.path / "subjects" / name, "ridge-subject",
                                 {**config.plain(), "subject": name}, dataset=dataset.name)
         if not part.has_generation:
-            _train_subject(part, dataset, dataset.subject(name), split, config, stage)
+            _train_subject(part, dataset, dataset.subject(name, config.variant or None), split,
+                           config, stage)
             folder.append_history({"subject": name, "finished": time.strftime("%Y-%m-%dT%H:%M:%S"),
                                    **headline(part.card()["metrics"])})
         publish(folder, dataset, split, names[:number + 1], complete=number + 1 == len(names))
@@ -156,10 +157,11 @@ def publish(folder: RunFolder, dataset: Dataset, split: Split, done: list[str], 
         parts[name] = {"generation": card["generation"], "files": card["files"], "part": card["part"]}
     folder.write_generation(tensors, {
         "dataset": dataset.name, "layout": dataset.layout, "data": folder.story.get("data"),
-        "phantom": dataset.phantom, "subjects": folder.config["subjects"], "finished": list(done), "complete": complete,
-        "split": {"name": split.name, "key": split.key, **split.story}, "seed": folder.config["seed"],
-        "feature_label": card["feature_label"], "random_weights": card["random_weights"], "metrics": metrics,
-        "parts": parts, "versions": versions()})
+        "phantom": dataset.phantom, "variant": folder.config.get("variant", ""),
+        "subjects": folder.config["subjects"], "finished": list(done),
+        "complete": complete, "split": {"name": split.name, "key": split.key, **split.story},
+        "seed": folder.config["seed"], "feature_label": card["feature_label"], "random_weights": card["random_weights"],
+        "metrics": metrics, "parts": parts, "versions": versions()})
 
 
 def load_model(run: os.PathLike | str, subject: str) -> tuple[RidgeFit, Reduction, dict[str, Any]]:

@@ -122,6 +122,8 @@ class SubjectInfo:
     splits: Mapping[str, np.ndarray]
     trials: int
     anatomy: tuple[str, ...] = ()
+    variant: str = ""
+    variants: Mapping[str, str] = field(default_factory=dict)
 
     @staticmethod
     def from_job(result: Mapping[str, Any]) -> SubjectInfo:
@@ -130,7 +132,8 @@ class SubjectInfo:
             str(result["id"]), str(result["dataset"]), bool(result["phantom"]), result["space"],
             dict(result["rois"]), result.get("ceiling"), np.asarray(result["stimuli"], np.int64),
             {str(k): np.asarray(v, np.int64) for k, v in result.get("splits", {}).items()},
-            int(result.get("trials", 0)), tuple(str(a) for a in result.get("anatomy", ())))
+            int(result.get("trials", 0)), tuple(str(a) for a in result.get("anatomy", ())),
+            str(result.get("variant", "")), {str(k): str(v) for k, v in dict(result.get("variants") or {}).items()})
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,6 +235,7 @@ class AppState:
 
     dataset: DatasetInfo | None = None
     subject: SubjectInfo | None = None
+    variant: str = ""  # response set wanted of every subject, "" = the data set's first
     run: RunInfo | None = None
     source: Source = Source()
     prediction: Prediction | None = None
@@ -259,5 +263,5 @@ UNDOABLE: dict[str, str] = {
     "rois": "Select regions", "roi_hemisphere": "Choose hemisphere of bars", "roi_sort": "Sort regions",
 }
 #: Fields that a project file keeps as they are.
-KEPT: tuple[str, ...] = ("stimulus", "split", "strip_filter", "strip_order", "roi_hemisphere", "roi_sort",
+KEPT: tuple[str, ...] = ("variant", "stimulus", "split", "strip_filter", "strip_order", "roi_hemisphere", "roi_sort",
                          "roi_filter", "theme")

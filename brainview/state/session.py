@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from psygnal import Signal
 
-from brainview.core.errors import FormatError, MissingError
+from brainview.core.errors import BrainViewError, FormatError, MissingError
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.display import ColorRule
 from brainview.state import project
@@ -77,7 +77,7 @@ class Session:
         self.pictures = Pictures(self)
         #: Who makes the maps of a source kind: objects with ``at_once(source)`` and coroutine ``fetch(source)``.
         self.makers: dict[str, Any] = {}
-        self._subjects: dict[tuple[str, str], SubjectInfo] = {}
+        self._subjects: dict[tuple[str, str, str], SubjectInfo] = {}
         self._then: dict[str, Callable[[Any], Awaitable[Any]]] = {}
         self._latest: dict[str, int] = {}
 
@@ -127,7 +127,8 @@ class Session:
         await self.open_map_file(str(where))
         return "map"
 
-    async def open_dataset(self, path: str, *, subject: str | None = None, show: bool = True) -> None:
+    async def open_dataset(self, path: str, *, subject: str | None = None, show: bool = True,
+                           variant: str = "") -> None:
         """Inspect a data set and open its first subject (or `subject`); draws that subject's ceiling."""
         newest = self._ticket("dataset")
         facts = await self.ask(INSPECT, f"Inspect {Path(path).name}", path=path)
@@ -139,7 +140,7 @@ class Session:
                               remedy="See: brainview inspect PATH.")
         self._subjects.clear()
         with self.undo.paused():
-            self.app.stimulus, self.app.rois, self.app.split = -1, (), ""
+            self.app.stimulus, self.app.rois, self.app.split, self.app.variant = -1, (), "", variant
             self.app.subject, self.app.prediction, self.app.run = None, None, None
             self.app.dataset = info
         self.undo.clear()
@@ -151,18 +152,48 @@ class Session:
         if dataset is None:
             raise MissingError("no data set is open", remedy="Open one first.")
         newest = self._ticket("subject")
-        info = self._subjects.get((dataset.path, subject))
+        key = (dataset.path, subject, self.app.variant)
+        info = self._subjects.get(key)
         if info is None:
             info = SubjectInfo.from_job(await self.ask(OPEN_SUBJECT, f"Open {subject}", path=dataset.path,
-                                                       subject=subject))
+                                                       subject=subject, **self._variant()))
         if not newest() or self.app.dataset is not dataset:
             return None
-        self._subjects[dataset.path, subject] = info
+        self._subjects[key] = info
         self.app.subject = info
         if show and info.ceiling is not None:
             with self.undo.paused():
                 self.app.source = Source("ceiling", brain=subject)
         return info
+
+    def _variant(self) -> dict[str, str]:
+        """Return the argument that names the response set, {} for the data set's first."""
+        return {"variant": self.app.variant} if self.app.variant else {}
+
+    async def open_variant(self, name: str) -> None:
+        """Open another response set of the open subject, "" the first; a map of the old one gives way to its ceiling.
+
+        What a failed opening leaves is what there was.
+        """
+        before, person = self.app.variant, self.app.subject
+        if person is None or name == before:
+            return
+        self.app.variant = name
+        try:
+            info = await self.open_subject(person.id, show=False)
+        except BrainViewError:
+            self.app.variant = before
+            raise
+        if info is not None and self.app.source.kind in ("none", "ceiling", "measured"):
+            with self.undo.paused():
+                self.app.source = Source()
+                if info.ceiling is not None:
+                    self.app.source = Source("ceiling", brain=info.id)
+
+    def with_variant(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Return training options that name the chosen response set, where the system can be told and is not."""
+        able = "variant" in options and not options["variant"]
+        return {**options, **self._variant()} if able else options
 
     async def open_run(self, path: str, *, show: bool = True) -> None:
         """Open a trained model and draw its first map."""
@@ -173,6 +204,11 @@ class Session:
         brain = self.app.subject.id if self.app.subject and self.app.subject.id in run.subjects else run.subjects[0]
         self.app.prediction = None
         self.app.run = run
+        dataset = self.app.dataset
+        if dataset is not None and "variant" in run.card and run.card.get("data") == str(Path(dataset.path).resolve()):
+            await self.open_variant(str(run.card["variant"]))  # regions must be of the space of its maps
+            if not newest():
+                return
         if show and run.metrics:
             with self.undo.paused():
                 self.app.source = Source("metric", brain=brain, metric=run.first_metric(brain))
@@ -212,7 +248,7 @@ class Session:
         """Train a model on the open data set and open the result; the run's folder is returned."""
         if self.app.dataset is None:
             raise MissingError("no data set is open", remedy="Open one first.")
-        settings = {**options, "features": features} if features else options
+        settings = self.with_variant({**options, "features": features} if features else options)
         arguments = {"system_name": system, "path": self.app.dataset.path, "run": run, "subjects": subjects,
                      "options": settings}
         job = self.engine.submit(TRAIN, title=f"Train {Path(run).name}", lane="batch", arguments=arguments)
@@ -244,7 +280,7 @@ class Session:
         if self.app.dataset is None:
             raise MissingError("no data set is open", remedy="Open one first.")
         return await self.ask(RESPONSE, f"Response of {brain} to {stimulus}", path=self.app.dataset.path,
-                              subject=brain, stimulus=int(stimulus))
+                              subject=brain, stimulus=int(stimulus), **self._variant())
 
     # -- the built-in data set -----------------------------------------------------------------------------------
 
@@ -296,9 +332,11 @@ class Session:
         app = stored["app"]
         source = project.stored_source(app)
         if app.get("dataset"):
-            await self.open_dataset(str(app["dataset"]), subject=app.get("subject"), show=False)
+            await self.open_dataset(str(app["dataset"]), subject=app.get("subject"), show=False,
+                                    variant=str(app.get("variant") or ""))
         if app.get("run"):
             await self.open_run(str(app["run"]), show=False)
+            await self.open_variant(str(app.get("variant") or ""))
         with self.undo.paused():
             project.restore_app(self.app, app)
             self.view.apply(stored.get("view", {}))

@@ -93,6 +93,7 @@ WORDS: dict[str, tuple[str, str, tuple[float, float] | None]] = {
                    "all.", (0, 20_000)),
     "bootstraps": ("Bootstrap draws", "Draws of images behind the intervals.", (0, 10_000)),
     "permutations": ("Permutations", "Shuffles of images behind the chance baseline.", (0, 10_000)),
+    "variant": ("Response set", "Which of the data's response sets; empty takes the one of the Data page.", None),
     "seed": ("Seed", "Decides every random choice; written into the model's card.", (0, 2**31 - 1)),
     "val": ("Validation share", "Share of the training images that choose the stop.", (0, 0.5)),
     "test": ("Test share", "Share held out where the data set itself names no test images.", (0, 0.5)),

@@ -64,7 +64,7 @@ def _generic(name: str, path: str, subjects: list[str] | None, settings: dict[st
     largest = 0
     for subject in names:
         context.check()
-        person = dataset.subject(subject)
+        person = dataset.subject(subject, settings.get("variant") or None)
         largest = max(largest, 4 * len(person.trials) * person.space.size)
     earlier = [r for r in (list_runs(runs) if runs else []) if r["system"] == name and r["finished"]
                and r["cost"].get("seconds")]

@@ -21,6 +21,7 @@ from tests.app import fake_retrieval, fake_training
 
 SPACE = surface_space("fsaverage5")
 SUBJECTS = ("subj01", "subj02", "subj03", "subj04")
+VARIANTS = {"fsaverage/betas": "fsaverage5 betas", "MNI/betas": "MNI 2 mm betas"}
 REGIONS = {"prf-visualrois": ("V1v", "V1d", "V2v", "V2d", "V3v", "V3d", "hV4"),
            "floc-faces": ("OFA", "FFA-1", "FFA-2"), "floc-places": ("OPA", "PPA", "RSC"),
            "floc-bodies": ("EBA", "FBA-1"), "streams": ("early", "lateral", "ventral", "parietal")}
@@ -96,9 +97,10 @@ class FakeEngine:
         self.closed = False
         self.answers: dict[str, Callable[..., Any]] = {
             "brainview.datasets.jobs:inspect": lambda path: inspect(path),
-            "brainview.datasets.jobs:open_subject": lambda path, subject: open_subject(subject),
+            "brainview.datasets.jobs:open_subject": lambda path, subject, variant=None: open_subject(subject, variant),
             "brainview.datasets.jobs:stimulus_page": lambda path, ids, size: stimulus_page(ids, size),
-            "brainview.datasets.jobs:response_map": lambda path, subject, stimulus: response(subject, stimulus),
+            "brainview.datasets.jobs:response_map": lambda path, subject, stimulus, variant=None:
+                response(subject, stimulus),
             "brainview.maps.jobs:open_maps": open_maps,
             "brainview.maps.jobs:export_map": lambda map, path, format, space_name: path,
             "brainview.maps.jobs:to_surface": lambda map, mesh: map,
@@ -180,12 +182,13 @@ def inspect(path: str) -> dict[str, Any]:
             "subjects": [{"id": s} for s in SUBJECTS], "problems": []}
 
 
-def open_subject(subject: str) -> dict[str, Any]:
+def open_subject(subject: str, variant: str | None = None) -> dict[str, Any]:
     """Return one subject."""
     ids = np.arange(100, 400)
     return {"id": subject, "dataset": "phantom", "phantom": True, "space": SPACE, "rois": rois(),
             "ceiling": ceiling(subject), "stimuli": ids, "splits": {"train": ids[:240], "test": ids[240:]},
-            "trials": 480, "anatomy": []}
+            "trials": 480, "anatomy": [],
+            "variant": variant or "fsaverage/betas", "variants": VARIANTS if "2" in subject else {}}
 
 
 def stimulus_page(ids: Any, size: int) -> dict[str, Any]:

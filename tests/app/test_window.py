@@ -62,6 +62,41 @@ def _no_viewer(view):
     return Blank()
 
 
+def test_another_response_set_is_opened_trained_on_and_kept_by_the_project(phantom, tmp_path):
+    panel = phantom.window.subjects
+    assert panel.variants.isHidden()  # this subject has one set only
+    phantom.do(phantom.c.session.open_subject("subj02"))
+    assert not panel.variants.isHidden()
+    assert [panel.variants.itemText(k) for k in range(2)] == ["fsaverage5 betas", "MNI 2 mm betas"]
+    panel.variants.setCurrentIndex(1)
+    panel.variants.activated.emit(1)
+    phantom.settle()
+    assert phantom.app.subject.variant == phantom.app.variant == "MNI/betas" and panel.variants.currentIndex() == 1
+    assert phantom.app.source == Source("ceiling", brain="subj02")
+    phantom.do(phantom.c.session.response("subj02", 120))
+    assert phantom.engine.jobs[-1].arguments["variant"] == "MNI/betas"
+    session = phantom.c.session
+    assert session.with_variant({"variant": "", "seed": 1}) == {"variant": "MNI/betas", "seed": 1}
+    assert session.with_variant({"variant": "fsaverage"}) == {"variant": "fsaverage"}
+    assert session.with_variant({"seed": 1}) == {"seed": 1}  # a system that cannot be told
+    file = session.save_project(str(tmp_path / "mni"))
+    phantom.do(session.open_dataset("/phantom"))
+    assert phantom.app.variant == "" and "variant" not in phantom.engine.jobs[-1].arguments
+    phantom.do(session.open_project(file))
+    assert phantom.app.subject.variant == "MNI/betas" and phantom.app.subject.id == "subj02"
+
+
+def test_a_response_set_that_cannot_be_opened_leaves_the_other(phantom):
+    phantom.do(phantom.c.session.open_subject("subj02"))
+    phantom.engine.answers["brainview.datasets.jobs:open_subject"] = _refuse
+    phantom.do(phantom.c.session.open_variant("MNI/betas"))
+    assert phantom.app.variant == "" and phantom.app.subject.variant == "fsaverage/betas"
+
+
+def _refuse(**_):
+    raise FormatError("is damaged")
+
+
 def test_training_from_the_dock_opens_the_result(phantom):
     form = phantom.window.subjects.form
     assert form.button.isEnabled()

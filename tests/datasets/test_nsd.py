@@ -14,6 +14,7 @@ from brainview.core.jobs import Quiet
 from brainview.datasets import cache
 from brainview.datasets.nsd import apply_transform, load_transform
 from brainview.datasets.nsd.design import disagreements, read_design, read_stim_info, stimuli_of_table
+from brainview.datasets.jobs import variant_words
 from brainview.datasets.registry import open_dataset
 from brainview.maps.space import MaskedSpace
 from tests.datasets.layouts import FUNC, N_MESH, make_nsd, nsd_affine
@@ -38,6 +39,7 @@ def test_the_tree_is_recognised_with_its_response_sets(shared_tree):
     assert data.layout == "nsd" and data.subjects == ["subj01", "subj02"]
     assert data.variants("subj01") == ["fsaverage/betas_fithrf_GLMdenoise_RR", "func1pt8mm/betas_fithrf_GLMdenoise_RR"]
     assert data.variants("subj02") == ["func1pt8mm/betas_fithrf_GLMdenoise_RR"]
+    assert list(variant_words(data, "subj01").values())[1] == "native 1.8 mm betas"
     with pytest.raises(MissingError, match="fsaverage/betas_fithrf_GLMdenoise_RR"):
         data.subject("subj01", "MNI")
     with pytest.raises(MissingError, match="subj01, subj02"):
@@ -257,6 +259,7 @@ def test_mni_1mm_files_are_also_offered_at_the_2mm_points(tmp_path):
     nib.save(nib.Nifti1Image(data, affine), folder / "betas_session01.nii")
     dataset = open_dataset(tmp_path)
     assert dataset.variants("subj01")[1:3] == ["MNI/betas_fithrf", "MNI/betas_fithrf@2mm"]
+    assert list(variant_words(dataset, "subj01").values())[1:3] == ["MNI 1 mm betas", "MNI 2 mm betas"]
     subject = dataset.subject("subj01", "MNI/betas_fithrf@2mm")
     assert subject.space.size == 235_375 and truth.mni is None
     i, j, k = np.unravel_index(subject.space.index, (91, 109, 91))

@@ -8,6 +8,7 @@ import numpy as np
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
+    QComboBox,
     QFrame,
     QGridLayout,
     QListWidget,
@@ -164,6 +165,7 @@ class SubjectsPanel(QStackedWidget):
     phantom_wanted = Signal()
     run_wanted = Signal()
     subject_chosen = Signal(str)
+    variant_chosen = Signal(str)
     run_chosen = Signal(str)
     ceiling_wanted = Signal()
 
@@ -174,6 +176,10 @@ class SubjectsPanel(QStackedWidget):
         self.subjects.chosen.connect(self.subject_chosen)
         for part in (self.runs, self.live):
             part.opened.connect(self.run_chosen)
+        self.variants = QComboBox()
+        self.variants.setAccessibleName("Response set")
+        self.variants.setToolTip("Which of the subject's response sets is shown and trained on")
+        self.variants.activated.connect(lambda k: self.variant_chosen.emit(str(self.variants.itemData(k))))
         self.ceiling = button("Show noise ceiling", self.ceiling_wanted.emit, role="link",
                               tip="Draw the part of this subject's response variance that any model could explain")
         empty = EmptyState("brain", "No data set open",
@@ -185,7 +191,7 @@ class SubjectsPanel(QStackedWidget):
         add = tool("open", "Open run", self.run_wanted.emit, tip="Open a run from another folder")
         data = column(
             Section("Data set", self.card, extra=open_),
-            Section("Subjects", column(self.subjects, self.facts, self.ceiling, margin=0)),
+            Section("Subjects", column(self.subjects, self.variants, self.facts, self.ceiling, margin=0)),
             button("Train a model…", lambda: self.show_page("training"), glyph="train",
                    tip="Presets, what it needs, live curves, earlier runs"),
             margin=12, spacing=GRID, stretch=True)
@@ -228,5 +234,11 @@ class SubjectsPanel(QStackedWidget):
         """Mark the chosen subject and show its figures."""
         self.facts.show_subject(info)
         self.ceiling.setVisible(info is not None and info.ceiling is not None)
+        names = {} if info is None else info.variants
+        self.variants.setVisible(len(names) > 1)
+        self.variants.clear()
+        for number, (name, words) in enumerate(names.items()):
+            self.variants.addItem(shown(words), name if number else "")  # "" = the data set's first
         if info is not None:
+            self.variants.setCurrentIndex(max(0, list(names).index(info.variant) if info.variant in names else 0))
             self.subjects.mark(info.id)

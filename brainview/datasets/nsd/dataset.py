@@ -78,6 +78,14 @@ class Nsd:
         """Return names like ``fsaverage/betas_fithrf_GLMdenoise_RR``, the default first."""
         return [b.name for b in self.beta_sets(subject)]
 
+    def variant_words(self, subject: str, variant: str) -> str:
+        """Return what a response set is called in a chooser: ``fsaverage5 betas``, ``MNI 2 mm betas``."""
+        betas = self.beta_set(subject, variant)
+        if betas.is_surface:
+            return f"{beta_space(self.path, betas)[0].name} betas"
+        edge = 2.0 if betas.decimated else min(volume_grid(self.path, betas)[0].zooms)
+        return f"{'MNI' if betas.space == 'MNI' else 'native'} {edge:.2g} mm betas"
+
     def beta_set(self, subject: str, variant: str | None = None) -> BetaSet:
         """Return one response set; `variant` may be a whole name or its first part (``MNI``)."""
         sets = self.beta_sets(subject)
