@@ -28,6 +28,8 @@ from brainview.state.training import (
     Curves,
     RunEntry,
     TrainingState,
+    recent_runs,
+    remember_run,
     runs_dir,
 )
 
@@ -83,7 +85,7 @@ class TrainingWiring(FormWiring):
         for name in ("system", "preset", "values", "watched"):
             getattr(on, name).connect(lambda *_: self.c.touch(), check_nargs=False)
         self.app.events.dataset.connect(self._on_dataset, check_nargs=False)
-        self.app.events.run.connect(lambda *_: self.refresh_runs(), check_nargs=False)
+        self.app.events.run.connect(self._on_run, check_nargs=False)
         self.app.events.theme.connect(lambda *_: self.retheme(), check_nargs=False)
         self.c.engine.job_added.connect(self._on_job)
 
@@ -189,9 +191,18 @@ class TrainingWiring(FormWiring):
         if self.app.dataset is not None:
             self.c.start(self._list_runs())
 
+    def _on_run(self, new: Any, old: Any) -> None:
+        if new is not None:
+            try:
+                remember_run(new.path)
+            except (BrainViewError, OSError) as err:  # the list is a comfort; a full disk must not stop the opening
+                log.warning("the list of recent runs was not written: %s", err)
+        self.refresh_runs()
+
     async def _list_runs(self) -> None:
         try:
-            rows = await self._quietly(LIST_RUNS, "List the runs", folder=str(runs_dir()))
+            rows = await self._quietly(LIST_RUNS, "List the runs", folder=str(runs_dir()),
+                                       also=recent_runs())
         except BrainViewError as err:
             log.info("no list of runs: %s", err)
             return

@@ -87,7 +87,7 @@ class SliceScene:
         self._affine = self._oriented_affine()
         self._underlay = underlay
         self._labels: list[np.ndarray] = []
-        #: True when exact zeros are the file's way to say "nothing": anatomy is drawn there, the read-out still says 0.
+        #: True when exact zeros are the file's way to say "nothing": anatomy is drawn and "no data" read there.
         self.zeros_are_nothing = brain_map.kind != "label" and float((self.values == 0).mean()) > ZEROS
         self._shown = np.where(self.values == 0, np.nan, self.values) if self.zeros_are_nothing else self.values
         self.threshold = threshold_value(rule, brain_map.values)
@@ -184,7 +184,7 @@ class SliceScene:
             index = place if inside else None
         x, y, z = (float(c) for c in self.space.affine[:3, :3] @ stored + self.space.affine[:3, 3])
         name = {"scanner": "scanner RAS", "unknown": "unknown space"}.get(self.space.world, self.space.world)
-        return Pick("volume", -1, index, (x, y, z), name, float(self.values[voxel]), (i, j, k), root)
+        return Pick("volume", -1, index, (x, y, z), name, float(self._shown[voxel]), (i, j, k), root)
 
     def steps(self, plane: str, count: int) -> list[int]:
         """Return `count` slices spread over the part of the volume that has data."""

@@ -15,9 +15,13 @@ from typing import Any, ClassVar
 
 from psygnal import SignalGroupDescriptor
 
+from brainview.core.errors import BrainViewError
+from brainview.core.files import read_json, write_json
 from brainview.core.paths import data_dir
 from brainview.core.systems import SYSTEMS
 
+#: File of the data folder with the runs that were opened elsewhere, and how many are kept.
+RECENT, RECENT_LIMIT = "recent_runs.json", 30
 #: Jobs of the training page.
 DESCRIBE = "brainview.training.jobs:describe"
 ESTIMATE = "brainview.training.jobs:estimate"
@@ -236,6 +240,23 @@ def runs_dir() -> Path:
     folder = data_dir() / "runs"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def recent_runs() -> list[str]:
+    """Return the opened runs that lie outside the runs folder, the newest first; a damaged list counts as none."""
+    try:
+        found = read_json(data_dir() / RECENT, limit=1 << 20)
+    except BrainViewError:
+        return []
+    return [p for p in found if isinstance(p, str)] if isinstance(found, list) else []
+
+
+def remember_run(path: str) -> None:
+    """Put an opened run on top of the recent ones, unless the runs folder lists it anyway."""
+    place = Path(path).expanduser().absolute()
+    if place.resolve().parent != runs_dir().resolve():
+        others = [p for p in recent_runs() if p != str(place)]
+        write_json(data_dir() / RECENT, [str(place), *others][:RECENT_LIMIT])
 
 
 def new_run_path(dataset: str, system: str, features: str, folder: Path | None = None) -> Path:

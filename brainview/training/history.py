@@ -7,7 +7,7 @@ import math
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -130,11 +130,12 @@ def _progress(folder: RunFolder, config: dict[str, Any], done: list[str]) -> str
     return ", ".join(words)
 
 
-def list_runs(folder: os.PathLike | str) -> list[dict[str, Any]]:
-    """Return where every run of a folder stands, newest first; folders that are no runs are left out."""
+def list_runs(folder: os.PathLike | str, also: Iterable[str] = ()) -> list[dict[str, Any]]:
+    """Return where every run of a folder and at the paths `also` stands, newest first; what is no run is left out."""
     place = Path(folder)
     out = []
-    for path in place.iterdir() if place.is_dir() else []:
+    paths = [*(place.iterdir() if place.is_dir() else []), *map(Path, also)]
+    for path in {p.resolve(): p for p in reversed(paths)}.values():  # the folder's own come last: they win
         if path.name.startswith(".") or not (path / "run.json").is_file():
             continue
         try:

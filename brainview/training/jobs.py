@@ -48,9 +48,9 @@ def estimate(system_name: str, path: str, subjects: list[str] | None, options: d
     return work_out(system_name, path, subjects=subjects, options=options, runs=runs, context=context)
 
 
-def list_runs(folder: str, *, context: JobContext = QUIET) -> list[dict[str, Any]]:
-    """Return where the runs of a folder stand."""
-    return history.list_runs(folder)
+def list_runs(folder: str, also: list[str] | None = None, *, context: JobContext = QUIET) -> list[dict[str, Any]]:
+    """Return where the runs of a folder stand, and those at the paths `also`."""
+    return history.list_runs(folder, also or ())
 
 
 def curves(run: str, *, context: JobContext = QUIET) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def run_card(run: str) -> dict[str, Any]:
 ANSWERS = {
     "brainview.training.jobs:describe": describe,
     "brainview.training.jobs:estimate": estimate,
-    "brainview.training.jobs:list_runs": lambda folder: run_rows(),
+    "brainview.training.jobs:list_runs": lambda folder, also=(): run_rows(),
     "brainview.training.jobs:curves": curves,
     "brainview.training.jobs:run_card": run_card,
     "brainview.training.jobs:discard": lambda run: run.replace("/runs/", "/runs/.discarded/"),

@@ -12,9 +12,9 @@ from scipy.io import loadmat, savemat
 from brainview.core.errors import Cancelled, FormatError, MismatchError, MissingError
 from brainview.core.jobs import Quiet
 from brainview.datasets import cache
+from brainview.datasets.jobs import variant_words
 from brainview.datasets.nsd import apply_transform, load_transform
 from brainview.datasets.nsd.design import disagreements, read_design, read_stim_info, stimuli_of_table
-from brainview.datasets.jobs import variant_words
 from brainview.datasets.registry import open_dataset
 from brainview.maps.space import MaskedSpace
 from tests.datasets.layouts import FUNC, N_MESH, make_nsd, nsd_affine

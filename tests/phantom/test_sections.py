@@ -1,6 +1,7 @@
 """Section 6 of the phantom's specification on drawn pictures: who is explained by what, and what can be read out.
 
-800 training images once, 200 test images three times (siblings), each of the four default subjects.
+800 training images once, 200 test images three times (siblings). Two of the four default subjects, the first
+and the one whose planted ceilings are the hardest to estimate.
 """
 
 import numpy as np
@@ -20,7 +21,7 @@ def world() -> g.World:
     return g.make_world()
 
 
-@pytest.fixture(scope="module", params=range(4), ids=["subj01", "subj02", "subj03", "subj04"])
+@pytest.fixture(scope="module", params=(0, 3), ids=["subj01", "subj04"])
 def scan(world, request) -> g.Scan:
     return g.Scan(world, request.param)
 

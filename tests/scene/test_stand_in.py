@@ -60,13 +60,15 @@ def test_fsaverage5_needs_no_stand_in():
     assert hemisphere.surface_of(space) == space and hemisphere.drawn_note(space) == ""
 
 
-def test_exact_zeros_of_a_statistic_show_the_anatomy_and_read_zero():
+def test_exact_zeros_of_a_statistic_show_the_anatomy_and_read_no_data():
     volume = mni_space(2)
     values = np.zeros(volume.shape, np.float32)
     values[45:50, 50:55, 40:45] = 3
     scene = SliceScene(BrainMap(values.ravel(), volume, "z"), rule_for(BrainMap(values.ravel(), volume)))
     assert scene.zeros_are_nothing
-    assert scene.pick((0.0, 60.0, 60.0)).value == 0
+    pick = scene.pick((0.0, 60.0, 60.0))
+    assert np.isnan(pick.value) and str(pick).endswith("no data")
+    assert scene.pick(scene.world((47, 52, 42))).value == 3
     dense = np.random.default_rng(0).random(volume.size).astype(np.float32)
     dense[:100] = 0
     assert not SliceScene(BrainMap(dense, volume, "z"), rule_for(BrainMap(dense, volume))).zeros_are_nothing

@@ -10,8 +10,16 @@ import pytest
 
 from brainview.core.errors import Cancelled, MissingError
 from brainview.core.systems import SYSTEMS
+from brainview.state.training import (
+    RECENT,
+    SystemForm,
+    recent_runs,
+    remember_run,
+    runs_dir,
+    settings_that_differ,
+    table_of,
+)
 from brainview.state.training import RunEntry as Entry
-from brainview.state.training import SystemForm, settings_that_differ, table_of
 from brainview.training import estimate, history, jobs, options
 from brainview.training.run import RunFolder
 
@@ -89,6 +97,20 @@ def test_a_run_is_put_away_and_comes_back(tmp_path):
     assert jobs.list_runs(str(tmp_path))[0]["finished"]
     with pytest.raises(MissingError):
         jobs.restore(str(tmp_path / "a"))
+
+
+def test_runs_from_elsewhere_are_listed_after_they_were_opened(tmp_path, monkeypatch):
+    monkeypatch.setenv("BRAINVIEW_HOME", str(tmp_path / "home"))
+    inside = runs_dir() / "inside"
+    make_run(inside, system="ridge")
+    make_run(tmp_path / "usb" / "outside", system="ridge")
+    for path in (inside, tmp_path / "usb" / "outside", tmp_path / "gone", tmp_path / "usb" / "outside"):
+        remember_run(str(path))
+    assert recent_runs() == [str(tmp_path / "usb" / "outside"), str(tmp_path / "gone")]
+    rows = jobs.list_runs(str(runs_dir()), [*recent_runs(), str(inside)])
+    assert sorted(r["name"] for r in rows) == ["inside", "outside"]
+    (runs_dir().parent / RECENT).write_text("{broken")
+    assert recent_runs() == []
 
 
 def test_resume_goes_on_with_the_settings_that_it_was_begun_with(tmp_path, monkeypatch):
