@@ -37,6 +37,7 @@ class SliceWidget(QWidget):
         self.mode = "ortho"
         self.place: tuple[float, float, float] = (0.0, 0.0, 0.0)
         self._background = "dark"
+        self._own: object = None
         self._image: QImage | None = None
         self.setMouseTracking(True)
         self.setMinimumSize(96, 96)
@@ -46,15 +47,16 @@ class SliceWidget(QWidget):
     def show_map(self, brain_map: BrainMap, rule: ColorRule, outlines: Mapping[str, RoiClass], *, background: str,
                  radiological: bool, mode: str, cursor: tuple[float, float, float] | None) -> None:
         """Show a volume map; only what has changed is made anew."""
-        from brainview.scene.slices import template_underlay
+        from brainview.scene.slices import own_anatomy, underlay_of
 
         scene = self.scene
         if scene is None or scene.map is not brain_map or (background, radiological) != (self._background,
-                                                                                       scene.radiological):
+                                                                                       scene.radiological) \
+                or own_anatomy(brain_map) is not self._own:
             fresh = scene is None or scene.space != brain_map.space.root
-            root = brain_map.space.root
+            self._own = own_anatomy(brain_map)
             scene = SliceScene(brain_map, rule, background=background, radiological=radiological,
-                               underlay=template_underlay(root))  # type: ignore[arg-type]
+                               underlay=underlay_of(brain_map))
             self.scene, self._background = scene, background
             if fresh:
                 self.place = scene.best()

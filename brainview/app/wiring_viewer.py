@@ -6,6 +6,9 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from brainview.app.window import MainWindow
+from brainview.maps.space import VolumeSpace
+from brainview.state.app import SubjectInfo
+from brainview.state.session import ANATOMY
 from brainview.state.showing import TO_SURFACE, TO_VOLUME
 
 if TYPE_CHECKING:
@@ -33,9 +36,30 @@ class ViewerWiring:
         viewer.surface_needed.connect(lambda volume: self.c.start(self._put_on_surface(viewer, volume)))
         viewer.beside.volume_needed.connect(lambda surface: self.c.start(self._put_in_volume(viewer, surface)))
         viewer.notice.connect(log.info)
+        self.c.app.events.subject.connect(lambda person, _: self._on_person(viewer, person))
+        self._on_person(viewer, self.c.app.subject)
         self.window.show_viewer(True)
         self._show_rois()
         self.refresh_jobs()
+
+    def _on_person(self, viewer: Any, person: SubjectInfo | None) -> None:
+        """Have the T1 of a subject whose responses lie in its own space, for the slices."""
+        root = None if person is None else person.space.root
+        if person is not None and isinstance(root, VolumeSpace) and root.world != "MNI152" \
+                and any(role.startswith("T1") for role in person.anatomy):
+            self.c.start(self._put_under(viewer, person, root))
+
+    async def _put_under(self, viewer: Any, person: SubjectInfo, grid: VolumeSpace) -> None:
+        dataset = self.c.app.dataset
+        if dataset is None:
+            return
+        found = await self.c.session.ask(ANATOMY, f"Read the T1 of {person.id}", path=dataset.path, subject=person.id,
+                                         variant=person.variant or None)
+        if found is not None:
+            from brainview.scene.slices import keep_anatomy
+
+            keep_anatomy(found, person.dataset, person.id, grid)
+            viewer.sync()
 
     async def _put_on_surface(self, viewer: Any, volume: Any) -> None:
         viewer.set_surface_map(volume, await self.c.session.ask(

@@ -17,6 +17,7 @@ from brainview.datasets.inspect import evaluated_ids
 from brainview.datasets.registry import open_dataset
 from brainview.datasets.types import Dataset, Subject
 from brainview.maps.brainmap import BrainMap
+from brainview.maps.space import VolumeSpace
 
 #: The most pictures of one page.
 PAGE_LIMIT = 500
@@ -99,6 +100,26 @@ def open_subject(path: str, subject: str, variant: str | None = None, *, context
             "rois": {k: person.rois[k] for k in person.rois}, "ceiling": ceiling_map(person),
             "stimuli": person.trials.unique, "splits": {k: np.asarray(v) for k, v in person.splits.items()},
             "trials": len(person.trials), "anatomy": sorted(person.anatomy), "problems": list(person.problems)}
+
+
+def anatomy(path: str, subject: str, variant: str | None = None, *, context: JobContext = QUIET) -> BrainMap | None:
+    """Return the subject's own T1 in the space of its responses, None where there is none (or that space is MNI).
+
+    A T1 counts that lies in the folder of the response set or of its space (NSD's ``T1_to_func1pt8mm``), or that a
+    manifest names ``T1``; NSD's ``anat`` folder has coordinates of its own and does not.
+    """
+    from brainview.maps.io import read_maps
+
+    dataset = _open(path)
+    person = dataset.subject(subject, variant)
+    root = person.space.root
+    if not isinstance(root, VolumeSpace) or root.world == "MNI152":
+        return None
+    for role, file in person.anatomy.items():
+        if role.startswith("T1") and (dataset.layout != "nsd" or file.parent.name in person.variant.split("/")):
+            context.report(0, 1, f"reading {file.name}")
+            return read_maps(file)[0]
+    return None
 
 
 def prepare(path: str, subject: str, variant: str | None = None, *, context: JobContext = QUIET) -> str:

@@ -253,6 +253,40 @@ def nearest_ras(affine: np.ndarray) -> tuple[tuple[int, int, int], tuple[int, in
     return (order[0], order[1], order[2]), (signs[0], signs[1], signs[2])
 
 
+#: Anatomies of people that this process was given, by :func:`_person`, the newest last.
+_OWN: dict[tuple[str, str, bytes], Callable[[np.ndarray], np.ndarray]] = {}
+
+
+def _person(dataset: str, subject: str, grid: VolumeSpace) -> tuple[str, str, bytes]:
+    return str(dataset), str(subject), repr((grid.shape, grid.affine.round(4).tolist(), grid.world)).encode()
+
+
+def keep_anatomy(anatomy: BrainMap, dataset: str, subject: str, grid: VolumeSpace) -> None:
+    """Draw this person's maps on `grid` over this anatomy from now on, on screen and in exports (the last eight)."""
+    root = anatomy.space.root
+    if not isinstance(root, VolumeSpace):
+        raise MismatchError(f"{anatomy.name!r} is no volume")
+    key = _person(dataset, subject, grid)
+    _OWN.pop(key, None)
+    _OWN[key] = volume_underlay(anatomy.expanded().values.reshape(root.shape), root.affine)
+    while len(_OWN) > 8:
+        _OWN.pop(next(iter(_OWN)))
+
+
+def own_anatomy(brain_map: BrainMap) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Return the anatomy of the person that a map is of, None where none was given for its grid."""
+    story, root = brain_map.provenance, brain_map.space.root
+    if not isinstance(root, VolumeSpace):
+        return None
+    return _OWN.get(_person(story.get("dataset", ""), story.get("subject", ""), root))
+
+
+def underlay_of(brain_map: BrainMap) -> Callable[[np.ndarray], np.ndarray] | None:
+    """Return what lies under a map: the person's own T1, or the template of MNI spaces, or nothing."""
+    root = brain_map.space.root
+    return own_anatomy(brain_map) or (template_underlay(root) if isinstance(root, VolumeSpace) else None)
+
+
 def template_underlay(space: VolumeSpace) -> Callable[[np.ndarray], np.ndarray] | None:
     """Return the MNI152 template as the underlay of MNI spaces, None for all others."""
     if space.world != "MNI152":

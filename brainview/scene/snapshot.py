@@ -224,11 +224,11 @@ def _surface(brain_map: BrainMap | None, where: Space, size: tuple[int, int], ru
 
 def _slices(brain_map: BrainMap | None, where: Space, size: tuple[int, int], rule: ColorRule, look: Look,
             outlines: Mapping[str, RoiClass], marker: Pick | None, scale: float) -> Image.Image:
-    from brainview.scene.slices import SliceScene, template_underlay
+    from brainview.scene.slices import SliceScene, underlay_of
 
     assert brain_map is not None and isinstance(where.root, VolumeSpace)
     scene = SliceScene(brain_map, rule, background=look.background, radiological=look.radiological,
-                       underlay=template_underlay(where.root))
+                       underlay=underlay_of(brain_map))
     scene.set_outlines(outlines)
     paper = BACKGROUNDS[look.background]
     image = Image.new("RGB", size, paper.paper)

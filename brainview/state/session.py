@@ -24,6 +24,7 @@ from brainview.state.view import ViewState
 #: Names of the engine's jobs, in one place.
 INSPECT = "brainview.datasets.jobs:inspect"
 OPEN_SUBJECT = "brainview.datasets.jobs:open_subject"
+ANATOMY = "brainview.datasets.jobs:anatomy"
 RESPONSE = "brainview.datasets.jobs:response_map"
 OPEN_MAPS = "brainview.maps.jobs:open_maps"
 EXPORT = "brainview.maps.jobs:export_map"

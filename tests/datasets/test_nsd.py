@@ -12,7 +12,7 @@ from scipy.io import loadmat, savemat
 from brainview.core.errors import Cancelled, FormatError, MismatchError, MissingError
 from brainview.core.jobs import Quiet
 from brainview.datasets import cache
-from brainview.datasets.jobs import variant_words
+from brainview.datasets.jobs import anatomy, variant_words
 from brainview.datasets.nsd import apply_transform, load_transform
 from brainview.datasets.nsd.design import disagreements, read_design, read_stim_info, stimuli_of_table
 from brainview.datasets.registry import open_dataset
@@ -329,3 +329,16 @@ def test_betas_on_the_native_surface(tree):
     want = np.concatenate([values["lh"], values["rh"]], axis=2).reshape(-1, 1297)
     np.testing.assert_allclose(subject.responses.rows(slice(None)), want, atol=1e-6)
     assert subject.ceiling.for_repeats(3).shape == (1297,)
+
+
+def test_the_t1_in_the_space_of_the_responses_is_found(tree):
+    root = tree[0]
+    folder = root / "nsddata" / "ppdata" / "subj01"
+    (folder / "anat").mkdir()
+    values = np.arange(np.prod(FUNC), dtype=np.float32).reshape(FUNC)
+    nib.save(nib.Nifti1Image(values, nsd_affine(FUNC, 1.8)), folder / "anat" / "T1_0pt8_masked.nii.gz")
+    assert anatomy(str(root), "subj01", "func1pt8mm") is None  # coordinates of its own
+    nib.save(nib.Nifti1Image(values, nsd_affine(FUNC, 1.8)), folder / "func1pt8mm" / "T1_to_func1pt8mm.nii.gz")
+    found = anatomy(str(root), "subj01", "func1pt8mm")
+    np.testing.assert_array_equal(found.values.reshape(FUNC), values)
+    assert anatomy(str(root), "subj01", "fsaverage") is None

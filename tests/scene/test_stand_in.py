@@ -5,11 +5,11 @@ import pytest
 
 from brainview.maps.brainmap import BrainMap, Label
 from brainview.maps.rois import RoiClass
-from brainview.maps.space import MaskedSpace, mni_space, surface_space
+from brainview.maps.space import MaskedSpace, VolumeSpace, mni_space, surface_space
 from brainview.scene import hemisphere
 from brainview.scene.colors import rule_for
 from brainview.scene.image_canvas import ImageCanvas
-from brainview.scene.slices import SliceScene
+from brainview.scene.slices import SliceScene, keep_anatomy, underlay_of
 from brainview.scene.views import panels
 
 N = 163_842
@@ -72,3 +72,18 @@ def test_exact_zeros_of_a_statistic_show_the_anatomy_and_read_no_data():
     dense = np.random.default_rng(0).random(volume.size).astype(np.float32)
     dense[:100] = 0
     assert not SliceScene(BrainMap(dense, volume, "z"), rule_for(BrainMap(dense, volume))).zeros_are_nothing
+
+
+def test_the_persons_own_t1_lies_under_its_slices_and_under_nobody_elses():
+    grid = VolumeSpace("func:a", (20, 24, 18), np.diag([2.0, 2.0, 2.0, 1.0]), world="subject")
+    t1 = BrainMap(np.linspace(1, 100, grid.size, dtype=np.float32), grid, "T1")
+    values = np.full(grid.size, np.nan, np.float32)
+    values[:40] = 1.0
+    mine, other = (BrainMap(values, grid, "z", provenance={"dataset": "d", "subject": s}) for s in ("a", "b"))
+    assert underlay_of(mine) is None
+    keep_anatomy(t1, "d", "a", grid)
+    assert underlay_of(mine) is not None and underlay_of(other) is None
+    image = SliceScene(mine, rule_for(mine), underlay=underlay_of(mine)).tile("axial", 9, 48).image
+    blank = SliceScene(other, rule_for(other), underlay=underlay_of(other)).tile("axial", 9, 48).image
+    assert len(np.unique(image[..., 0])) > 20 and len(np.unique(blank[..., 0])) == 2  # paper, value
+    assert image[24, 38, 0] > image[24, 2, 0]  # the ramp of the T1 rises along the first axis

@@ -208,7 +208,7 @@ class Nsd:
         return {"train": np.setdiff1d(trials.unique, shared), "test": test} if test.size else {"train": trials.unique}
 
     def _anatomy(self, betas: BetaSet) -> dict[str, Path]:
-        folders = [self.path / PPDATA / betas.subject / name for name in (betas.space, "anat")]
+        folders = [betas.folder, *(self.path / PPDATA / betas.subject / name for name in (betas.space, "anat"))]
         found: dict[str, Path] = {}
         for folder in folders:
             for path in sorted(folder.glob("*.nii.gz")) if folder.is_dir() else []:
