@@ -12,6 +12,7 @@ from brainview.app.controller import Controller
 from brainview.app.panels.subjects import SubjectsPanel
 from brainview.core.errors import BrainViewError
 from brainview.state.app import AppState
+from brainview.state.session import with_variant
 from brainview.state.training import DESCRIBE, ESTIMATE, SystemForm, TrainingState, runs_dir
 
 log = logging.getLogger("brainview")
@@ -96,7 +97,7 @@ class FormWiring:
         try:
             found = await self._quietly(ESTIMATE, "Work out what a training needs", system_name=state.system,
                                         path=dataset.path, subjects=self.panel.form.chosen_subjects() or None,
-                                        options=self.c.session.with_variant(asked), runs=str(runs_dir()))
+                                        options=with_variant(self.app, asked), runs=str(runs_dir()))
         except BrainViewError as err:
             log.info("no estimate: %s", err)
             found = {"basis": str(err)}

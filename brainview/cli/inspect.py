@@ -10,7 +10,12 @@ from brainview.core.names import shown
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Define the arguments."""
+    """Define the arguments; the help lists what each layout is known by."""
+    from brainview.datasets.registry import readers
+
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = "Each layout is known by what lies in its folder:\n" + "\n".join(
+        f"  {r.layout:16}{r.looks_for}" for r in readers())
     parser.add_argument("path", help="a data set: Algonauts 2023 folder, NSD tree, or a folder with dataset.toml")
     parser.add_argument("--rois", action="store_true", help="print the size of every ROI")
     add_json(parser)

@@ -90,7 +90,7 @@ def open_dataset(path: os.PathLike | str) -> Dataset:
     Raises
     ------
     MissingError
-        There is no such path. FormatError: no reader knows it; the line names what each looked for.
+        There is no such path. FormatError: no reader knows it; the line says what is there.
 
     Examples
     --------
@@ -101,15 +101,22 @@ def open_dataset(path: os.PathLike | str) -> Dataset:
     path = Path(path).expanduser()
     if not path.exists():
         raise MissingError("does not exist", where=path, remedy="Check the name.")
-    tried = []
     for reader in readers():
-        tried.append(reader)
         if reader.recognises(path):
             return reader.open(path)
     if path.suffix.lower() == ".zip":
         raise FormatError("is an archive; data sets are read unpacked", where=path, remedy="Unpack it first.")
-    wanted = "; ".join(f"{r.layout}: {r.looks_for}" for r in tried)
-    inside = sorted(p.name for p in path.iterdir())[:6] if path.is_dir() else []
-    seen = f" It holds {', '.join(shown(n, limit=40) for n in inside)}." if inside else ""
-    raise FormatError(f"is no data set that BrainView knows.{seen} Looked for {wanted}", where=path,
-                      remedy="For your own data write a dataset.toml.")
+    raise _unknown(path)
+
+
+def _unknown(path: Path) -> FormatError:
+    """Return one line that says what is there, and which folder of it is a data set if one is."""
+    inside = sorted(p for p in path.iterdir()) if path.is_dir() else []
+    near = next((p for p in inside[:50] if p.is_dir() and any(r.recognises(p) for r in readers())), None)
+    if near is not None:
+        remedy = f"Open {shown(near, limit=400)} instead."
+    else:
+        remedy = "'brainview inspect --help' lists what each layout looks for; your own data need a dataset.toml."
+    names = ", ".join(shown(p.name, limit=40) for p in inside[:4]) + (" …" if len(inside) > 4 else "")
+    seen = f"it holds {names}" if inside else "it is empty" if path.is_dir() else "it is a file"
+    return FormatError(f"is no data set that BrainView knows: {seen}", where=path, remedy=remedy)

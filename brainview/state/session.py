@@ -53,6 +53,17 @@ class EngineLike(Protocol):
         """Submit a job by name."""
 
 
+def variant_argument(app: AppState) -> dict[str, str]:
+    """Return the argument of jobs that names the response set, {} for the data set's first."""
+    return {"variant": app.variant} if app.variant else {}
+
+
+def with_variant(app: AppState, options: dict[str, Any]) -> dict[str, Any]:
+    """Return training options that name the chosen response set, where the system can be told and is not."""
+    able = "variant" in options and not options["variant"]
+    return {**options, **variant_argument(app)} if able else options
+
+
 class Session:
     """The open data set, subject and run, and how they come and go.
 
@@ -157,7 +168,7 @@ class Session:
         info = self._subjects.get(key)
         if info is None:
             info = SubjectInfo.from_job(await self.ask(OPEN_SUBJECT, f"Open {subject}", path=dataset.path,
-                                                       subject=subject, **self._variant()))
+                                                       subject=subject, **variant_argument(self.app)))
         if not newest() or self.app.dataset is not dataset:
             return None
         self._subjects[key] = info
@@ -166,10 +177,6 @@ class Session:
             with self.undo.paused():
                 self.app.source = Source("ceiling", brain=subject)
         return info
-
-    def _variant(self) -> dict[str, str]:
-        """Return the argument that names the response set, {} for the data set's first."""
-        return {"variant": self.app.variant} if self.app.variant else {}
 
     async def open_variant(self, name: str) -> None:
         """Open another response set of the open subject, "" the first; a map of the old one gives way to its ceiling.
@@ -190,11 +197,6 @@ class Session:
                 self.app.source = Source()
                 if info.ceiling is not None:
                     self.app.source = Source("ceiling", brain=info.id)
-
-    def with_variant(self, options: dict[str, Any]) -> dict[str, Any]:
-        """Return training options that name the chosen response set, where the system can be told and is not."""
-        able = "variant" in options and not options["variant"]
-        return {**options, **self._variant()} if able else options
 
     async def open_run(self, path: str, *, show: bool = True) -> None:
         """Open a trained model and draw its first map."""
@@ -249,7 +251,7 @@ class Session:
         """Train a model on the open data set and open the result; the run's folder is returned."""
         if self.app.dataset is None:
             raise MissingError("no data set is open", remedy="Open one first.")
-        settings = self.with_variant({**options, "features": features} if features else options)
+        settings = with_variant(self.app, {**options, "features": features} if features else options)
         arguments = {"system_name": system, "path": self.app.dataset.path, "run": run, "subjects": subjects,
                      "options": settings}
         job = self.engine.submit(TRAIN, title=f"Train {Path(run).name}", lane="batch", arguments=arguments)
@@ -281,7 +283,7 @@ class Session:
         if self.app.dataset is None:
             raise MissingError("no data set is open", remedy="Open one first.")
         return await self.ask(RESPONSE, f"Response of {brain} to {stimulus}", path=self.app.dataset.path,
-                              subject=brain, stimulus=int(stimulus), **self._variant())
+                              subject=brain, stimulus=int(stimulus), **variant_argument(self.app))
 
     # -- the built-in data set -----------------------------------------------------------------------------------
 

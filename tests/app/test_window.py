@@ -16,6 +16,7 @@ from brainview.app.export_dialog import ExportDialog, pixels
 from brainview.core.errors import FormatError
 from brainview.state.app import GROUP, RoiKey, Source
 from brainview.state.journal import Journal, lost_sessions
+from brainview.state.session import with_variant
 
 pytestmark = pytest.mark.gui
 
@@ -76,9 +77,9 @@ def test_another_response_set_is_opened_trained_on_and_kept_by_the_project(phant
     phantom.do(phantom.c.session.response("subj02", 120))
     assert phantom.engine.jobs[-1].arguments["variant"] == "MNI/betas"
     session = phantom.c.session
-    assert session.with_variant({"variant": "", "seed": 1}) == {"variant": "MNI/betas", "seed": 1}
-    assert session.with_variant({"variant": "fsaverage"}) == {"variant": "fsaverage"}
-    assert session.with_variant({"seed": 1}) == {"seed": 1}  # a system that cannot be told
+    assert with_variant(phantom.app, {"variant": "", "seed": 1}) == {"variant": "MNI/betas", "seed": 1}
+    assert with_variant(phantom.app, {"variant": "fsaverage"}) == {"variant": "fsaverage"}
+    assert with_variant(phantom.app, {"seed": 1}) == {"seed": 1}  # a system that cannot be told
     file = session.save_project(str(tmp_path / "mni"))
     phantom.do(session.open_dataset("/phantom"))
     assert phantom.app.variant == "" and "variant" not in phantom.engine.jobs[-1].arguments

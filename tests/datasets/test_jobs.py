@@ -113,8 +113,12 @@ def test_third_parties_add_a_layout_by_an_entry_point(tmp_path, monkeypatch):
     monkeypatch.setattr(registry, "entry_points", lambda group: [entry] if group == registry.GROUP else [])
     (tmp_path / "mine.txt").touch()
     assert registry.open_dataset(tmp_path) == "mine"
-    (tmp_path / "mine.txt").unlink()
-    with pytest.raises(FormatError, match=r"mine\.txt"):
+    (tmp_path / "part").mkdir()
+    (tmp_path / "mine.txt").rename(tmp_path / "part" / "mine.txt")
+    with pytest.raises(FormatError, match=rf"it holds part. Open {tmp_path / 'part'} instead"):
+        registry.open_dataset(tmp_path)
+    (tmp_path / "part" / "mine.txt").unlink()
+    with pytest.raises(FormatError, match=r"it holds part. 'brainview inspect --help' lists"):
         registry.open_dataset(tmp_path)
 
 
