@@ -42,7 +42,8 @@ class QtCanvas(SceneCanvas):
         self.scene = SurfaceScene(self.widget, scale=self.widget.devicePixelRatioF())
         self.widget.ren_win.SetDPI(72)
         self.paints = 0
-        self._observer = self.widget.ren_win.AddObserver("EndEvent", self._painted)
+        self._observers = [self.widget.ren_win.AddObserver("EndEvent", self._painted),
+                           self.widget.ren_win.AddObserver("StartEvent", self._starting)]
         self.pointer = Pointer(self.widget, self)
         self.pointer.resized.connect(self._resized)
         self._closed = False
@@ -68,10 +69,15 @@ class QtCanvas(SceneCanvas):
             return
         self._closed = True
         self.widget.removeEventFilter(self.pointer)
-        self.widget.ren_win.RemoveObserver(self._observer)
+        for observer in self._observers:
+            self.widget.ren_win.RemoveObserver(observer)
         self.scene.close()
         self.widget.close()
         self.widget.deleteLater()
+
+    def _starting(self, *_: object) -> None:
+        """Hold the resolution: the widget raises it with the pixel ratio, which the scene's scale has in it already."""
+        self.widget.ren_win.SetDPI(72)
 
     def _painted(self, *_: object) -> None:
         self.paints += 1
