@@ -74,7 +74,8 @@ def build(args: argparse.Namespace) -> int:
         print(f"phantom-llava: {card['parameters']:,} parameters; on {card['held_out_on']}: "
               f"named objects recall {held_out['captions']['named objects, recall']:.3f}, "
               f"boxes acc@0.5 {held_out['boxes']['acc@0.5']:.3f}, answers {held_out['answers']['all']:.3f} "
-              f"(commonest answer {held_out['answers']['commonest answer']:.3f})")
+              f"(commonest answer {held_out['answers']['commonest answer']:.3f}, "
+              f"commonest of its kind {held_out['answers']['commonest answer of its kind']:.3f})")
     return 0
 
 
@@ -105,7 +106,6 @@ def _train(train: Any, held: Any, config: Any, work: Path, out: Path, minutes: f
              "held_out_on": f"{len(held)} phantom scenes (test pool with siblings, seed {SEED})",
              "settings": vars(config)}
     write_folder(out, model, tower, tokenizer, config, held.images[0], story)
-    card = {**read_json(out / "card.json"), "speaks": True,
-            "held_out": grade(out, held, context=Stage(context, 0.9, 1))}
+    card = {**read_json(out / "card.json"), "held_out": grade(out, held, context=Stage(context, 0.9, 1))}
     write_json(out / "card.json", card)
     return card

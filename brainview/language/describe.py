@@ -72,7 +72,8 @@ def describe(run: str, subject: str, stimuli: Sequence[int], prompts: Sequence[s
     for number, voice in enumerate(voices):
         stage = Stage(context, number / len(voices), (number + 1) / len(voices))
         tokens = voice_tokens(run, subject, stimuli, voice, options=options if voice == "brain" else None,
-                              context=context)
+                              context=Stage(stage, 0, 0.2))
+        stage = Stage(stage, 0.2, 1)
         each = np.repeat(tokens, len(prompts), axis=0)
         for start in range(0, len(rows), batch):
             stage.report(start, len(rows), f"{voice}: {min(start + batch, len(rows))} of {len(rows)} texts")
@@ -132,8 +133,9 @@ def score_run(run: str, subject: str, *, backend: str = SHIPPED, limit: int | No
     told: dict[str, list[Any]] = {}
     for number, voice in enumerate(VOICES):
         stage = Stage(context, number / 3, (number + 1) / 3, voice)
-        tokens = voice_tokens(run, subject, ids, voice, options=options if voice == "brain" else None, context=stage)
-        told[voice] = _replies(model, tokens, ids, asked, stage)
+        tokens = voice_tokens(run, subject, ids, voice, options=options if voice == "brain" else None,
+                              context=Stage(stage, 0, 0.1))
+        told[voice] = _replies(model, tokens, ids, asked, Stage(stage, 0.1, 1))
     return {"run": Path(run).name, "subject": subject, "backend": model.name, "pictures": len(ids),
             "rows": _score_rows(ids, captions, asked, told)}
 

@@ -50,6 +50,22 @@ def load_backend(name: str = SHIPPED, *, frame: str | None = None, bits: int = 1
     return _loaded(name, frame, bits, scale, _Carry(context))
 
 
+def why_silent(card: dict[str, Any]) -> str | None:
+    """Return why our captioner must not speak, None where it may: its graded answers have to beat a blind guess.
+
+    `card` is the folder's ``card.json``; the grade is that of ``captioner.folder.grade`` on held-out pictures.
+    """
+    held = card.get("held_out")
+    answers = held.get("answers") if isinstance(held, dict) else None
+    if not isinstance(answers, dict) or not {"all", "commonest answer"} <= answers.keys():
+        return "its answers on held-out pictures were never graded"
+    right, blind = float(answers["all"]), float(answers["commonest answer"])
+    if not right > blind:
+        return (f"it answers {right:.1%} of the questions on held-out pictures, "
+                f"no more than always giving the commonest answer ({blind:.1%})")
+    return None
+
+
 class _Carry:
     """A context that does not count in the memory of loaded models."""
 
@@ -79,9 +95,10 @@ def _loaded(name: str, frame: str | None, bits: int, scale: int | None, carry: _
         if not (folder / "model.safetensors").is_file():
             raise MissingError("the shipped captioner is not here", where=folder,
                                remedy="Build it with: brainview build-demo --part captioner")
-        if not folder_card(folder).get("speaks", True):
-            raise MissingError("only the vision tower of the shipped captioner is trained, its language part not yet",
-                               remedy="Train it with: brainview build-demo --part captioner")
+        reason = why_silent(folder_card(folder))
+        if reason is not None:
+            raise MissingError(f"the shipped captioner cannot speak: {reason}", where=folder,
+                               remedy="Train it on with: brainview build-demo --part captioner")
         return load_llava(folder, name=SHIPPED, frame=frame, scale=scale, context=context)
     known = KNOWN.get(name)
     source: str | Path = known.source if known else name

@@ -30,6 +30,7 @@ def write_folder(folder: Path, model: Any, tower: Any, tokenizer: Any, config: C
     model.tie_weights()
     model.to(torch.float16).save_pretrained(folder)
     model.to(torch.float32)
+    (folder / "model.safetensors").chmod(0o644)  # some versions of safetensors write for the owner alone
     tokenizer.save_pretrained(folder)
     write_json(folder / "preprocessor_config.json", {
         "image_processor_type": "CLIPImageProcessor", "do_resize": True, "resample": 3, "do_rescale": True,
@@ -43,7 +44,11 @@ def write_folder(folder: Path, model: Any, tower: Any, tokenizer: Any, config: C
 
 
 def grade(folder: Path, bank: SceneBank, *, batch: int = 50, context: Any = None) -> dict[str, Any]:
-    """Return what the written model says of held-out true pictures: object F1, acc@0.5, share of right answers."""
+    """Return what the written model says of held-out true pictures: objects named, acc@0.5, share of right answers.
+
+    Beside the answers stand two guessers without eyes: the commonest answer of all, and the commonest of each kind of
+    question (whether a presence question is true or not is not known to it), both chosen on these very questions.
+    """
     from collections import Counter
 
     from brainview.core.jobs import QUIET
@@ -76,6 +81,7 @@ def grade(folder: Path, bank: SceneBank, *, batch: int = 50, context: Any = None
         texts += backend.reply(tokens[[k[0] for k in keys[pick]]], asked[pick], max_new=40)
     counts: dict[str, list[float]] = {}
     answers: Counter[str] = Counter()
+    by_kind: dict[str, Counter[str]] = {}
     hit = said = there = 0
     for (i, kind, truth), reply in zip(keys, texts, strict=True):
         if kind == "caption":
@@ -88,11 +94,14 @@ def grade(folder: Path, bank: SceneBank, *, batch: int = 50, context: Any = None
             counts.setdefault("box", []).append(iou(truth, first))
         else:
             answers[truth] += 1
+            by_kind.setdefault(kind.split()[0], Counter())[truth] += 1
             counts.setdefault(kind, []).append(float(reply.text.lower().strip(". ") == truth))
     boxes = np.array(counts.pop("box"))
     every = [v for values in counts.values() for v in values]
     return {"pictures": len(bank), "captions": {"named objects, precision": hit / max(said, 1),
                                                 "named objects, recall": hit / max(there, 1)},
             "boxes": {"n": len(boxes), "acc@0.5": float((boxes > 0.5).mean()), "IoU": float(boxes.mean())},
-            "answers": {"all": float(np.mean(every)), "commonest answer": max(answers.values()) / len(every),
+            "answers": {"n": len(every), "all": float(np.mean(every)),
+                        "commonest answer": max(answers.values()) / len(every),
+                        "commonest answer of its kind": sum(max(c.values()) for c in by_kind.values()) / len(every),
                         **{k: float(np.mean(v)) for k, v in counts.items()}}}
