@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
@@ -146,6 +147,21 @@ def load_state(path: str | Path) -> dict[str, Any]:
     if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
         raise FormatError("holds no table of tensors", where=file)
     return state
+
+
+@contextmanager
+def no_bars(local: bool = True) -> Iterator[None]:
+    """Keep transformers' own progress bars off the terminal while a local model is read; a download keeps its bar."""
+    from transformers.utils import logging
+
+    off = local and logging.is_progress_bar_enabled()
+    if off:
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if off:
+            logging.enable_progress_bar()
 
 
 def unreachable(name: str, err: Exception) -> MissingError:

@@ -31,7 +31,7 @@ from brainview.core.files import read_json
 from brainview.core.jobs import QUIET, JobContext
 from brainview.core.names import shown
 from brainview.core.paths import resource
-from brainview.features.torch_space import RANDOM, TorchSpace, fill, load_state, unreachable
+from brainview.features.torch_space import RANDOM, TorchSpace, fill, load_state, no_bars, unreachable
 from brainview.features.types import settings_key
 
 #: Mean and standard deviation of the pixels: CLIP's, and those of SigLIP.
@@ -292,7 +292,8 @@ def transformers_tower(source: str, weights: str = "pretrained") -> tuple[Any, s
     try:
         if weights == RANDOM:
             return model_class(config_class.from_dict(settings.get("vision_config", settings))), kind, folder
-        return model_class.from_pretrained(str(folder or source)), kind, folder
+        with no_bars(folder is not None):
+            return model_class.from_pretrained(str(folder or source)), kind, folder
     except (OSError, RuntimeError, ValueError, TypeError) as err:
         if folder is None:
             raise unreachable(source, err) from err

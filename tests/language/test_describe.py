@@ -103,6 +103,8 @@ def test_scores_stand_beside_their_baselines(run: str) -> None:
     found = {r["metric"]: r for r in words.score_run(run, "subj01")["rows"]}
     caption, box, answer = found["captions: object F1"], found["boxes: acc@0.5"], found["answers"]
     assert caption["value"] == caption["top"] == 1 and caption["shuffled"] < 1 and caption["share"] == 1
+    things = found["captions: object F1, no places"]
+    assert things["value"] == 1 and things["shuffled"] < caption["shuffled"], "the park, common to all, counts no more"
     assert box["value"] == pytest.approx(6 / 11) and box["share"] in (1, None)
     assert answer["constant"] == pytest.approx(6 / 11) and answer["p"] <= 1
 

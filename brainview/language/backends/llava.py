@@ -13,6 +13,7 @@ import numpy as np
 from brainview.core.errors import FormatError, MismatchError, MissingError
 from brainview.core.files import read_json
 from brainview.core.jobs import QUIET, JobContext
+from brainview.features.torch_space import no_bars
 from brainview.language.backends.base import Backend, TokenSpace
 
 #: Known answer of the tower, beside the weights: a picture and the tokens it must give.
@@ -156,20 +157,13 @@ def folder_card(source: str | Path) -> dict[str, Any]:
 
 def read(loader: Any, source: str | Path, **arguments: Any) -> Any:
     """Call a ``from_pretrained`` without its own bars and turn its many failures into one line."""
-    from transformers.utils import logging
-
-    bars = logging.is_progress_bar_enabled() and Path(source).is_dir()  # a download keeps its bar
     try:
-        if bars:
-            logging.disable_progress_bar()
-        return loader(str(source), **arguments)
+        with no_bars(Path(source).is_dir()):
+            return loader(str(source), **arguments)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as err:
         line = str(err).strip().splitlines()[0] if str(err).strip() else type(err).__name__
         raise MissingError(f"cannot be loaded: {line}", where=source,
                            remedy="Give a local folder, or a name that is in the offline cache.") from err
-    finally:
-        if bars:
-            logging.enable_progress_bar()
 
 
 def load_tokenizer(source: str | Path) -> Any:

@@ -31,6 +31,9 @@ SYNONYMS: tuple[tuple[str, ...], ...] = (
     ("park",), ("street", "road"), ("beach", "seaside"), ("forest", "woods"), ("mountain",), ("farm",), ("kitchen",),
     ("living room",), ("bedroom",), ("classroom",), ("shop", "store"), ("station",),
 )  # fmt: skip
+#: Names of SYNONYMS that are where a picture plays, not a thing in it.
+PLACES = frozenset(("park", "street", "beach", "forest", "mountain", "farm", "kitchen", "living room", "bedroom",
+                    "classroom", "shop", "station"))
 ATTRIBUTES = ("red", "orange", "yellow", "green", "blue", "pink", "brown", "black", "white", "gray", "purple", "small",
               "large", "tall", "young", "old", "wooden")
 #: Longest first, because "to the left of" holds "of".
