@@ -11,6 +11,7 @@ from brainview.cli.terminal import add_json, print_json, table, terminal_job
 from brainview.core.errors import BrainViewError, MismatchError, MissingError
 from brainview.core.jobs import JobContext
 from brainview.core.systems import SYSTEMS, load
+from brainview.training import seeds
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -26,14 +27,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", help="named settings: demo, paper")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other setting")
     parser.add_argument("--sweep", action="append", default=[], metavar="KEY=A,B,C",
-                        help="train every value (several: the grid) and print the table")
+                        help="train every value (several, or 'KEY=A,B;KEY=C,D': the grid) and print the table; with "
+                             "seed=0,1,2 also mean and 95 %% interval over seeds")
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Train and print the figures."""
     options = _options(args)
-    sweeps = [_pair(text) for text in args.sweep]
+    sweeps = [_pair(part) for text in args.sweep for part in _parts(text, ";")]
     module = load(SYSTEMS[args.system].module)
     with terminal_job(quiet=args.json) as context:
         if not sweeps:
@@ -42,12 +44,36 @@ def run(args: argparse.Namespace) -> int:
             print_json(figures) if args.json else print(_text(figures))
             return 0
         rows = _grid(module, args, options, sweeps, context)
+    summary = _over_seeds(module, args.system, rows, [key for key, _ in sweeps])
     if args.json:
-        print_json(rows)
-    else:
-        keys = list(rows[0])
-        print(table([[row[k] for k in keys] for row in rows], keys))
+        print_json({"rows": rows, "over_seeds": summary, "meaning": seeds.MEANING} if summary else rows)
+        return 0
+    keys = list(rows[0])
+    print(table([[row[k] for k in keys] for row in rows], keys))
+    if summary:
+        print("\n" + table([[seeds.words(v) for v in row.values()] for row in summary], list(summary[0])))
+        print(seeds.MEANING)
     return 0
+
+
+def _over_seeds(module: Any, system: str, rows: list[dict[str, Any]], names: list[str]) -> list[dict[str, Any]]:
+    """Return the table over seeds when there are two or more; the system's own ``summarise`` makes it if it has one."""
+    if len({row.get(seeds.SEED) for row in rows}) < 2 or seeds.SEED not in names:
+        return []
+    found: list[dict[str, Any]] = getattr(module, "summarise", seeds.summarise)(rows, names, _columns(system))
+    return found
+
+
+def _parts(text: str, mark: str) -> list[str]:
+    """Return the parts of a text between marks that are not inside brackets: ``timm:MODEL[layers=0,2]`` stays whole."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter == "[") - (letter == "]")
+        if letter == mark and depth <= 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return [part.strip() for part in parts if part.strip()]
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -75,7 +101,7 @@ def _grid(module: Any, args: argparse.Namespace, options: dict[str, Any], sweeps
     """Train every cell of the grid in its own run folder below --out; return one row per cell."""
     names = [key for key, _ in sweeps]
     rows = []
-    for values in itertools.product(*(value.split(",") for _, value in sweeps)):
+    for values in itertools.product(*(_parts(value, ",") for _, value in sweeps)):
         cell = dict(zip(names, values, strict=True))
         label = "_".join(f"{k}={v}" for k, v in cell.items()).replace("/", "-").replace(":", "-")
         context.log(f"training {label}")

@@ -1,7 +1,7 @@
 """What a training will need before it starts: time from runs of the same system here, memory and disk from sizes.
 
 A system that knows better holds ``estimate(path, *, subjects, options, context) -> dict`` of the same keys in its
-module; it is asked first.
+module: its figures come before the general ones, which fill what it leaves open (the time, from earlier runs).
 """
 
 from __future__ import annotations
@@ -45,8 +45,11 @@ def estimate(name: str, path: str, *, subjects: list[str] | None, options: dict[
         return out
     own = getattr(load(system(name).module), "estimate", None)
     try:
-        found = own(path, subjects=subjects, options=dict(options), context=context) if own else \
-            _generic(name, path, subjects, settings, runs, context)
+        found = _generic(name, path, subjects, settings, runs, context)
+        if own:
+            found = _better(found, own(path, subjects=subjects, options=dict(options), context=context))
+        elif found.get("seconds") is None:
+            found["basis"] += " Memory: one subject's responses and the program."
     except BrainViewError as err:
         return out | {"problem": str(err)}
     return out | {k: v for k, v in found.items() if v is not None}
@@ -55,6 +58,14 @@ def estimate(name: str, path: str, *, subjects: list[str] | None, options: dict[
 def _free(runs: str | None) -> int | None:
     place = Path(runs) if runs else Path.home()
     return shutil.disk_usage(place).free if place.exists() else None
+
+
+def _better(general: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Return the general figures with a system's own in their place, and whose basis is whose."""
+    basis = own.get("basis", "")
+    if own.get("seconds") is None and general.get("basis"):
+        basis = f"Time: {general['basis']} {basis}".strip()
+    return {**general, **{k: v for k, v in own.items() if v is not None}, "basis": basis}
 
 
 def _generic(name: str, path: str, subjects: list[str] | None, settings: dict[str, Any], runs: str | None,
@@ -76,7 +87,7 @@ def _from_earlier(earlier: list[dict[str, Any]], subjects: int, passes: int) -> 
     """Return time and disk per subject and epoch of earlier runs, times those of this one."""
     if not earlier:
         return {"basis": "Nothing of this kind was trained here yet, so the time is not known before it starts; the "
-                         "job says it after the first minute. Memory: one subject's responses and the program."}
+                         "job says it after the first minute."}
     rates = [r["cost"]["seconds"] / max(1, len(r["subjects"]) * int(r["config"].get("epochs", 1) or 1))
              for r in earlier]
     sizes = [size_on_disk(Path(r["path"])) / max(1, len(r["subjects"])) for r in earlier[:3]]

@@ -21,6 +21,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", help="a phantom in the Algonauts layout")
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs; finished ones are kept")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="settings over the demo preset")
+    parser.add_argument("--subjects", nargs="+", metavar="ID", help="which subjects (default: all); the last has few "
+                                                                    "images in the rows of few images")
     parser.add_argument("--rows", nargs="+", default=["linear", "attention", "few", "few-alone", "shuffled"],
                         help="linear attention few few-alone shuffled")
 
@@ -29,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     """Train what is missing and print the table."""
     options = dict(text.split("=", 1) for text in args.set)
     with terminal_job(quiet=args.json) as context:
-        rows = compare(args.path, args.out, options, args.rows, context)
+        rows = compare(args.path, args.out, options, args.rows, context, args.subjects)
     if args.json:
         print_json(rows)
         return 0
@@ -38,34 +40,35 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def compare(path: str, out: Path, options: dict[str, Any], wanted: list[str],
-            context: JobContext) -> list[dict[str, Any]]:
+def compare(path: str, out: Path, options: dict[str, Any], wanted: list[str], context: JobContext,
+            subjects: list[str] | None = None) -> list[dict[str, Any]]:
     """Return one row per model and subject."""
     from brainview.encoding.llm_vem.config import PRESETS
     from brainview.encoding.llm_vem.workflow import prepare, train
 
     base = {**PRESETS["demo"], "bootstraps": 0, "permutations": 5, **options}
-    work = prepare(path, out / "linear", None, base)
+    work = prepare(path, out / "linear", subjects, base)
     last = list(work.people)[-1]
     few = max(20, len(work.train_ids[last]) // 10)
     limit = {"limit": f"{last}:{few}"}
     heads = {k: v for k, v in PRESETS["demo-attention"].items() if k in ("head", "width", "dropout", "lr",
                                                                          "weight_decay")}
     cells: dict[str, tuple[dict[str, Any], list[str] | None]] = {
-        "linear": ({}, None), "attention": (heads, None), "few": (limit, None), "few-alone": (limit, [last]),
-        "shuffled": ({"shuffle": True}, None)}
+        "linear": ({}, subjects), "attention": (heads, subjects), "few": (limit, subjects),
+        "few-alone": (limit, [last]), "shuffled": ({"shuffle": True}, subjects)}
     rows = _ridge(work, few, last, Stage(context, 0, 0.3))
     for number, name in enumerate(wanted):
-        changes, subjects = cells[name]
+        changes, whom = cells[name]
         start = time.process_time()
-        train(path, out / name, subjects=subjects, options={**base, **changes},
+        train(path, out / name, subjects=whom, options={**base, **changes},
               context=Stage(context, 0.3 + 0.7 * number / len(wanted), 0.3 + 0.7 * (number + 1) / len(wanted), name))
         rows += _stored(work, out / name, name, time.process_time() - start, [last] if "few" in name else None)
         context.log(table([list(r.values()) for r in rows], list(rows[0])))
     return rows
 
 
-def _row(work: Any, model: str, name: str, n: int, r: np.ndarray, seconds: float) -> dict[str, Any]:
+def _row(work: Any, model: str, name: str, n: int, r: np.ndarray, seconds: float,
+         chosen: str = "") -> dict[str, Any]:
     from brainview.phantom.truth import read_signals, read_truth
 
     truth = read_truth(work.dataset.path)
@@ -78,17 +81,37 @@ def _row(work: Any, model: str, name: str, n: int, r: np.ndarray, seconds: float
     return {"model": model, "subject": name, "train images": n, "vertices": int(good.sum()),
             "r2/NC": float(np.median(ratio)), "mean r": float(r[good].mean()),
             "planted NC": float(np.median(three[good])),
-            f"bound p={EFFECTIVE}": 1 / (1 + EFFECTIVE * (1 - rho) / (n * rho)), "CPU s": round(seconds)}
+            f"bound p={EFFECTIVE}": 1 / (1 + EFFECTIVE * (1 - rho) / (n * rho)), "epoch chosen by val": chosen,
+            "CPU s": round(seconds)}
 
 
 def _stored(work: Any, run: Path, model: str, seconds: float, only: list[str] | None) -> list[dict[str, Any]]:
     from brainview.training.run import RunFolder
 
     rows = []
-    for name in only or RunFolder.open(run).config["subjects"]:
+    folder = RunFolder.open(run)
+    values = [float(row["val_median_R2"]) for row in folder.history()]
+    chosen = f"{int(np.argmax(values)) + 1}/{len(values)} (val R2 {max(values):.3f})"
+    for name in only or folder.config["subjects"]:
         tensors, card = RunFolder.open(run / "subjects" / name).load()
-        rows.append(_row(work, model, name, card["train_images"], tensors["map/r"], seconds))
+        rows.append(_row(work, model, name, card["train_images"], tensors["map/r"], seconds, chosen))
     return rows
+
+
+def principal_scores(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return all principal scores of (n, ...) training rows and those of (m, ...) test rows, float32.
+
+    Standardised by the training rows. Ridge on them equals ridge on the tokens themselves; n columns instead of tens
+    of thousands make it affordable.
+    """
+    x, y = (np.asarray(a, np.float32).reshape(len(a), -1) for a in (train, test))
+    mean, scale = x.mean(0), x.std(0)
+    scale[scale < 1e-6 * max(float(scale.max()), 1e-30)] = 1
+    x, y = (x - mean) / scale, (y - mean) / scale
+    values, vectors = np.linalg.eigh((x @ x.T).astype(np.float64))
+    good = values > 1e-6 * values[-1]
+    size = np.sqrt(values[good])
+    return (vectors[:, good] * size).astype(np.float32), ((y @ x.T) @ vectors[:, good] / size).astype(np.float32)
 
 
 def _ridge(work: Any, few: int, last: str, context: JobContext) -> list[dict[str, Any]]:
@@ -97,7 +120,6 @@ def _ridge(work: Any, few: int, last: str, context: JobContext) -> list[dict[str
     from brainview.encoding.llm_vem.samples import TokenSource, limited
     from brainview.encoding.llm_vem.trunk import Trunk
     from brainview.encoding.ridge import fit_ridge
-    from brainview.features.reduce import fit_reduction
 
     trunk = Trunk(work.config.features, work.config.layer_numbers, work.config.tokens)
     source = TokenSource(trunk, work.dataset.stimuli, work.people, context)
@@ -110,9 +132,9 @@ def _ridge(work: Any, few: int, last: str, context: JobContext) -> list[dict[str
             start = time.process_time()
             test = work.split.of(person, "test")
             every, tokens = source._ids[number], source._rows[number]
-            reduction = fit_reduction(tokens[np.searchsorted(every, ids)], components=500)
-            fit = fit_ridge(reduction.apply(tokens[np.searchsorted(every, ids)]), person.mean_betas(ids))
-            predicted = fit.predict(reduction.apply(tokens[np.searchsorted(every, test)]))
+            columns, unseen = principal_scores(tokens[np.searchsorted(every, ids)],
+                                               tokens[np.searchsorted(every, test)])
+            predicted = fit_ridge(columns, person.mean_betas(ids)).predict(unseen)
             r = scores.score_arrays(person.mean_betas(test), predicted)["r"]
             rows.append(_row(work, model, name, ids.size, r, time.process_time() - start))
     context.log(table([list(r.values()) for r in rows], list(rows[0])))

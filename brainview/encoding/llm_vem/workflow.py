@@ -28,6 +28,7 @@ from brainview.encoding.llm_vem.config import INHERITED, VemConfig
 from brainview.encoding.llm_vem.fit import Fit, FitData
 from brainview.encoding.llm_vem.group import GroupSpace, group_space
 from brainview.encoding.llm_vem.model import Vem, build, load_tensors
+from brainview.encoding.llm_vem.needs import estimate as estimate
 from brainview.encoding.llm_vem.pca import Components, fit_components
 from brainview.encoding.llm_vem.samples import PictureSource, Responses, TokenSource, limited, make_samples
 from brainview.encoding.llm_vem.trunk import Trunk
