@@ -80,5 +80,6 @@ def test_benchmark_of_the_solver_runs_small(capsys: pytest.CaptureFixture) -> No
     rows = {r["method"]: r for r in found["rows"]}
     # 300 samples leave many targets without signal, where penalties 1e7..1e9 tie to float32; the acceptance test of
     # agreement is tests/encoding/test_ridge.py
-    assert rows["BrainView 5-fold"]["same_penalty"] >= 0.95 and rows["BrainView GCV"]["times_less_cpu"] > 1
+    assert rows["BrainView 5-fold (every penalty)"]["same_penalty"] >= 0.95
+    assert rows["BrainView GCV"]["times_less_cpu"] > 1
     assert found["extra_memory_gb"]["gcv"] < 0.2
