@@ -9,8 +9,9 @@ from typing import Any
 #: The setting that is averaged over.
 SEED = "seed"
 #: Said beside the table.
-MEANING = ("Mean and 95 % t interval over seeds: what initialisation, order of the batches and the validation images "
-           "drawn by the seed change. Not the uncertainty of the test images or of the subjects.")
+MEANING = ("Mean and 95 % t interval over seeds: what initialisation, order of the batches and the division into "
+           "training and validation images change where the seed draws them. Not the uncertainty of the test images or "
+           "of the subjects. Rows share their seeds: a difference between rows can be surer than their intervals say.")
 
 
 def summarise(rows: Sequence[Mapping[str, Any]], settings: Sequence[str],
@@ -31,7 +32,7 @@ def summarise(rows: Sequence[Mapping[str, Any]], settings: Sequence[str],
     list of dict
         The settings without the seed, ``subject``, ``seeds`` (different ones), then per figure ``{mean, low, high}``,
         with ``low`` and ``high`` None below two seeds that have the figure, and None where none has it. Student's t
-        with n - 1 degrees of freedom.
+        with n - 1 degrees of freedom. Counts (whole numbers) get their mean alone.
     """
     keys = [k for k in settings if k != SEED] + ["subject"]
     groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
@@ -42,7 +43,14 @@ def summarise(rows: Sequence[Mapping[str, Any]], settings: Sequence[str],
     for values, members in groups.items():
         seeds = {str(m[SEED]): m for m in members}  # a seed given twice is one run
         found.append({**dict(zip(keys, values, strict=True)), "seeds": len(seeds),
-                      **{f: interval([m.get(f) for m in seeds.values()]) for f in numeric}})
+                      **{f: _cell([m.get(f) for m in seeds.values()]) for f in numeric}})
+    return found
+
+
+def _cell(values: Sequence[float | None]) -> dict[str, float | None] | None:
+    found = interval(values)
+    if found is not None and all(isinstance(v, int) for v in values if v is not None):
+        return {**found, "low": None, "high": None}
     return found
 
 

@@ -14,14 +14,16 @@ from tests.encoding.test_llm_vem import QUICK
 
 
 def test_rows_that_differ_in_the_seed_alone_become_one() -> None:
-    rows = [{"lambda": lam, "seed": seed, "subject": who, "part": "test", "mean_r": value, "val": None}
+    rows = [{"lambda": lam, "seed": seed, "subject": who, "part": "test", "mean_r": value, "val": None,
+             "images": 7 + int(seed)}
             for lam, who, values in (("0", "a", (1.0, 2.0, 3.0)), ("0", "b", (5.0, 5.0, 5.0)),
                                      ("0.1", "a", (4.0, None, float("nan"))))
             for seed, value in zip("012", values, strict=True)]
-    found = summarise([*rows, rows[0]], ["lambda", "seed"], ["part", "mean_r", "val"])
+    found = summarise([*rows, rows[0]], ["lambda", "seed"], ["part", "mean_r", "val", "images"])
     assert [(r["lambda"], r["subject"], r["seeds"]) for r in found] == [("0", "a", 3), ("0", "b", 3), ("0.1", "a", 3)]
     assert found[0]["mean_r"] == pytest.approx({"mean": 2, "low": 2 - 4.30265 / 3**0.5, "high": 2 + 4.30265 / 3**0.5},
                                                abs=1e-4)
+    assert found[0]["images"] == {"mean": 8.0, "low": None, "high": None}
     assert "part" not in found[0] and found[0]["val"] is None and words(found[1]["mean_r"]) == "5"
     assert found[2]["mean_r"] == {"mean": 4.0, "low": None, "high": None} and words(found[2]["mean_r"]) == "4"
     assert interval([]) is None and words(interval([1.0, 2.0])).startswith("1.5 [-")
