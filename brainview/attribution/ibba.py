@@ -80,7 +80,8 @@ class IbbaConfig:
     average : int
         Maps of this many seeds are averaged (the n-th is `seed` + 1000 n). One map of 10 copies repeats with a
         correlation of 0.93 (level 1 of the benchmark); three averaged pass 0.97, at three times the cost. Antithetic
-        noise, averaging over steps and a decaying rate were tried and changed nothing.
+        noise, averaging over steps and a decaying rate raised it by less than 0.01 at the same cost; a rate of 0.5
+        with 40 steps, antithetic and decaying, reached 0.96.
     mode : str
         ``m2ib``: KL averaged over elements, Adam eps 1e-8, the map of the last forward pass.
         ``m2ib_strict``: the same with sigma ignored, as in M2IB's code.
