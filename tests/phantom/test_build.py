@@ -46,7 +46,9 @@ def test_nsd_tree_reads_back(tiny_phantom):
     assert np.array_equal(subject.trials.repetition, recorder.design.repetition)
     assert np.array_equal(np.sort(subject.splits["test"]), recorder.design.shared)
     row = recorder.design.per_session * 0 + 3
-    assert np.array_equal(subject.responses.rows(np.array([row]))[0], recorder.surface(0, np.array([3]))[0])
+    # one row alone and a row of a session are the same numbers up to the rounding of another matrix product
+    np.testing.assert_allclose(subject.responses.rows(np.array([row]))[0], recorder.surface(0, np.array([3]))[0],
+                               atol=1e-5)
     assert subject.rois["prf-visualrois"].sizes()["V1v"] == (recorder.fields.labels["prf-visualrois"] == 1).sum()
     assert set(subject.rois) == set(ROI_TABLES)
     assert subject.ceiling.ncsnr is not None and subject.ceiling.ncsnr.shape == (20_484,)
