@@ -168,8 +168,10 @@ class ViewBar(QWidget):
         view = self._view
         self.volume.setVisible(volume)
         self.slices.setVisible(slices)
-        for widget in (self.surface, self.morph, self.sides, self.layouts, self.view):
+        for widget in (self.surface, self.sides, self.layouts):
             widget.setVisible(not slices)
+        self.morph.setVisible(not volume)  # a volume's own buttons take its room; the keys stay
+        self.view.setVisible(not slices and not (volume and view.layout == "grid"))
         self.volume.choose(view.volume)
         self.sides.choose(view.hemispheres)
         self.layouts.choose(view.layout)
