@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from brainview.core.graphics import load_compilers
+
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("QT_API", "pyside6")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+load_compilers()  # the suite draws and trains in one process, in any order
 
 
 @pytest.fixture(scope="session", autouse=True)
