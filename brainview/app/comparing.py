@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import pyqtgraph as pg
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
 from brainview.app.theme import GRID, color
 from brainview.app.widgets.basics import button, label
+from brainview.app.widgets.plots import library
 from brainview.core.errors import MissingError
 from brainview.core.names import shown
 from brainview.maps.brainmap import BrainMap
@@ -35,6 +35,7 @@ class ComparisonDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Comparison")
         self.resize(560, 560)
+        pg = library()
         self.plot = pg.PlotWidget()
         ink = color("text2")
         self.plot.setBackground(color("surface"))

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QFileDialog
 
 from brainview.core.errors import MissingError
 from brainview.core.files import atomic_write
-from brainview.maps.clusters import to_csv
+from brainview.maps.cluster_table import to_csv
 from brainview.maps.display import threshold_value
 from brainview.state.places import Place
 

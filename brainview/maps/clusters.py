@@ -250,20 +250,3 @@ def grow(map: BrainMap, hemisphere: str, vertex: int, radius: float = 0.0, thres
     away = dijkstra(graph, indices=vertex, limit=radius if radius > 0 else np.inf)
     context.check()
     return start + np.flatnonzero(np.isfinite(away))
-
-
-def to_csv(rows: list[dict[str, Any]], units: str) -> str:
-    """Return the table as CSV text with a header that names units."""
-    import csv
-    import io
-
-    buffer = io.StringIO()
-    pen = csv.writer(buffer, lineterminator="\n")
-    size = rows[0]["unit"] if rows else "mm2"
-    world = rows[0]["world"] if rows else ""
-    pen.writerow(["hemisphere", f"peak value ({units})" if units else "peak value", "peak index", f"R mm ({world})",
-                  f"A mm ({world})", f"S mm ({world})", "locations", f"size ({size})", "region at peak", "covers"])
-    for r in rows:
-        pen.writerow([r["hemisphere"], f"{r['value']:.6g}", r["peak"], r["x"], r["y"], r["z"], r["locations"],
-                      r["size"], r["region"], r["covers"]])
-    return buffer.getvalue()

@@ -23,7 +23,8 @@ engine = Engine()
 shell = Shell(engine, journal=False, canvas="image")
 seen = {{}}
 shell.window.painted.connect(lambda: seen.setdefault("heavy", [m for m in ("pyvista", "vtkmodules", "pyvistaqt",
-                                                                             "torch", "nilearn", "distributed")
+                                                                             "torch", "nilearn", "distributed",
+                                                                             "scipy", "pyqtgraph", "matplotlib")
                                                                 if m in sys.modules]))
 shell.window.show()
 

@@ -7,7 +7,8 @@ import pytest
 
 from brainview.core.errors import MismatchError, MissingError
 from brainview.maps.brainmap import BrainMap, Label
-from brainview.maps.clusters import clusters, neighbours, to_csv, vertex_areas
+from brainview.maps.cluster_table import to_csv
+from brainview.maps.clusters import clusters, neighbours, vertex_areas
 from brainview.maps.meshes import load_mesh
 from brainview.maps.rois import RoiClass
 from brainview.maps.space import VolumeSpace, surface_space
