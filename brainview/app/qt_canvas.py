@@ -15,7 +15,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QWidget
 
 from brainview.app.pointer import Pointer
-from brainview.core.imports import postpone
+from brainview.core.imports import called_later, postpone
 from brainview.scene.canvas import SceneCanvas
 
 
@@ -32,7 +32,8 @@ class QtCanvas(SceneCanvas):
     def __init__(self, parent: QWidget | None = None, *, samples: int = 0) -> None:
         os.environ.setdefault("QT_API", "pyside6")
         postpone("matplotlib.pyplot")  # pyvista's charts want it, no brain does
-        from pyvistaqt import QtInteractor  # takes a second: imported after the window's first paint
+        with called_later("matplotlib.backends.backend_agg", "FigureCanvasAgg"):
+            from pyvistaqt import QtInteractor  # takes a second: imported after the window's first paint
 
         from brainview.scene.surface import SurfaceScene
 

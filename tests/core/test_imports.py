@@ -25,14 +25,19 @@ else:
 
 CHARTS = """
 import os, sys
-from brainview.core.imports import postpone
+from brainview.core.imports import called_later, postpone
 os.environ["QT_API"] = "pyside6"
 postpone("matplotlib.pyplot")
-import pyvistaqt, pyvista
-assert "matplotlib.figure" not in sys.modules, "pyvista has come to use pyplot while it is imported"
+with called_later("matplotlib.backends.backend_agg", "FigureCanvasAgg"):
+    import pyvistaqt, pyvista
+for name in ("figure", "text", "backends.backend_agg"):
+    assert f"matplotlib.{name}" not in sys.modules, "pyvista has come to use matplotlib while it is imported"
 import matplotlib.pyplot as plt
 figure = plt.figure()
 assert figure.number == 1 and "matplotlib.figure" in sys.modules
+chart = pyvista.ChartMPL(figure)
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+assert isinstance(chart._canvas, FigureCanvasAgg) and isinstance(FigureCanvasAgg, type)
 """
 
 
