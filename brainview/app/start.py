@@ -82,7 +82,7 @@ class Shell:
         self.engine = engine
         self._make_viewer = make_viewer
         self._canvas = canvas
-        theme.apply(application(), theme_name)
+        tokens = theme.prepare(application(), theme_name)
         self.window = MainWindow()
         self.controller = Controller(engine, self.window)
         self.controller.app.theme = theme_name
@@ -91,6 +91,7 @@ class Shell:
         self.wiring = Wiring(self.controller, self.journal)
         self.controller.commands = make_commands(self.controller)
         self.actions = Actions(self.controller.commands, self.window, self.controller.reporter.guarded)
+        application().setStyleSheet(theme.style_sheet(tokens))
         self.controller.undo.changed.connect(self._show_undo)
         for group in (self.controller.app.events, self.controller.view.events):
             group.connect(lambda *_: self.actions.refresh_soon())

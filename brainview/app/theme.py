@@ -130,6 +130,17 @@ def color(name: str, alpha: int = 255) -> QColor:
 
 def apply(app: QApplication, name: str) -> Tokens:
     """Give the whole program a theme; returns its tokens."""
+    tokens = prepare(app, name)
+    app.setStyleSheet(style_sheet(tokens))
+    return tokens
+
+
+def prepare(app: QApplication, name: str) -> Tokens:
+    """Set everything of a theme but its style sheet, which costs less when the widgets are there already.
+
+    With the sheet in force Qt matches its rules anew each time a widget changes its parent, several times per widget
+    while a window is built.
+    """
     tokens = THEMES.get(name, DARK)
     app.setProperty("brainview-theme", tokens.name)
     app.setStyle("Fusion")
@@ -138,7 +149,6 @@ def apply(app: QApplication, name: str) -> Tokens:
     font.setHintingPreference(QFont.HintingPreference.PreferVerticalHinting)
     app.setFont(font)
     app.setPalette(palette(tokens))
-    app.setStyleSheet(style_sheet(tokens))
     return tokens
 
 
