@@ -63,13 +63,15 @@ class Notices(QWidget):
     ----------
     host : QWidget
         Over which they lie.
+    below : callable, optional
+        Returns the y of the host under which they must stay: what is labelled there may not be covered.
     """
 
     MOST = 3
 
-    def __init__(self, host: QWidget) -> None:
+    def __init__(self, host: QWidget, below: Callable[[], int] = lambda: 7 * GRID) -> None:
         super().__init__(host)
-        self._host = host
+        self._host, self._below = host, below
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(GRID)
@@ -116,7 +118,7 @@ class Notices(QWidget):
         self.adjustSize()
         self.setFixedHeight(sum(n.heightForWidth(width) if n.hasHeightForWidth() else n.sizeHint().height()
                                 for n in self.shown) + GRID * max(0, len(self.shown) - 1))
-        self.move((self._host.width() - self.width()) // 2, 7 * GRID)
+        self.move((self._host.width() - self.width()) // 2, self._below())
         self.raise_()
 
 

@@ -324,6 +324,10 @@ class Viewer(QWidget):
         else:
             found[1]()
 
+    def badge_bottom(self) -> int:
+        """Return the y, from the viewer's top, where the label of simulated data ends when it is shown."""
+        return self._pill.mapTo(self, self._pill.rect().bottomLeft()).y()
+
     # ---- export and end ------------------------------------------------------------------------------------------
 
     def look(self, **changes: Any) -> Any:

@@ -124,7 +124,7 @@ class MainWindow(QMainWindow):
         self.pages.addWidget(self.start_page)
         self.pages.setMinimumSize(320, 240)
         self.setCentralWidget(self.pages)
-        self.notices = Notices(self.pages)
+        self.notices = Notices(self.pages, self._below_badge)
         self.viewer: Any = None
         self.subjects, self.encoding = SubjectsPanel(), EncodingPanel()
         self.attribution, self.decoding = AttributionPanel(), DecodingPanel()
@@ -194,6 +194,11 @@ class MainWindow(QMainWindow):
         self.docks[name].show()
         self.docks[name].raise_()
         self.docks[name].widget().setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def _below_badge(self) -> int:
+        """Return the y under the label of simulated data, which no notice may cover."""
+        bottom = getattr(getattr(self, "viewer", None), "badge_bottom", None)
+        return (bottom() if callable(bottom) else 6 * GRID) + GRID
 
     def set_viewer(self, viewer: QWidget) -> None:
         """Take the viewer in; it shows when there is a map."""

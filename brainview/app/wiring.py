@@ -90,7 +90,7 @@ class Wiring(StripWiring, RegionWiring, ViewerWiring):
             "rois": (self.refresh_rois, self.refresh_scatter, self._mark_bars),
             "roi_hemisphere": (self.refresh_encoding,), "roi_sort": (self.refresh_encoding,),
             "roi_filter": (self.refresh_encoding,),
-            "theme": (self._on_theme,), "project": (self.refresh_header,),
+            "theme": (self._on_theme,), "project": (self.refresh_header,), "variant": (self._on_variant,),
         }
         for name, listeners in on.items():
             for listener in listeners:
@@ -155,6 +155,16 @@ class Wiring(StripWiring, RegionWiring, ViewerWiring):
             for model in (self.window.strip.model, self.window.encoding.predictions.model):
                 model.set_thumbs(self.thumbs)
         self.refresh_strip()
+
+    def _on_variant(self, new: str, old: str) -> None:
+        """Undo and redo set the response set only: open the subject again with it."""
+        session = self.c.session
+        if self.app.subject is not None and not session.opening_variant and self.app.subject.dataset:
+            self.c.start(self._reopen(self.app.subject.id))
+
+    async def _reopen(self, subject: str) -> None:
+        if await self.c.session.open_subject(subject, show=False) is not None:
+            await self.c.shower.show(self.app.source)
 
     def _on_subject(self, new: Any, old: Any) -> None:
         self.window.subjects.show_subject(new)

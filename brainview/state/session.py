@@ -18,7 +18,7 @@ from brainview.maps.display import ColorRule
 from brainview.state import project
 from brainview.state.app import GROUP, AppState, DatasetInfo, Prediction, RunInfo, Source, SubjectInfo
 from brainview.state.in_silico import Pictures
-from brainview.state.undo import UndoStack
+from brainview.state.undo import Change, UndoStack
 from brainview.state.view import ViewState
 
 #: Names of the engine's jobs, in one place.
@@ -90,6 +90,8 @@ class Session:
         #: Who makes the maps of a source kind: objects with ``at_once(source)`` and coroutine ``fetch(source)``.
         self.makers: dict[str, Any] = {}
         self._subjects: dict[tuple[str, str, str], SubjectInfo] = {}
+        #: True while :meth:`open_variant` is at work, so that nobody opens the subject a second time.
+        self.opening_variant = False
         self._then: dict[str, Callable[[Any], Awaitable[Any]]] = {}
         self._latest: dict[str, int] = {}
 
@@ -152,8 +154,8 @@ class Session:
                               remedy="See: brainview inspect PATH.")
         self._subjects.clear()
         with self.undo.paused():
-            self.app.stimulus, self.app.rois, self.app.split, self.app.variant = -1, (), "", variant
             self.app.subject, self.app.prediction, self.app.run = None, None, None
+            self.app.stimulus, self.app.rois, self.app.split, self.app.variant = -1, (), "", variant
             self.app.dataset = info
         self.undo.clear()
         await self.open_subject(subject if subject in info.subjects else info.subjects[0], show=show)
@@ -178,25 +180,32 @@ class Session:
                 self.app.source = Source("ceiling", brain=subject)
         return info
 
-    async def open_variant(self, name: str) -> None:
+    async def open_variant(self, name: str, *, record: bool = True) -> None:
         """Open another response set of the open subject, "" the first; a map of the old one gives way to its ceiling.
 
-        What a failed opening leaves is what there was.
+        What a failed opening leaves is what there was. One step of undo, unless `record` is false: the set then comes
+        with a run or a project. Whoever undoes it gets set and map back; the wiring opens the subject again for them.
         """
-        before, person = self.app.variant, self.app.subject
+        before, person, drawn = self.app.variant, self.app.subject, self.app.source
         if person is None or name == before:
             return
-        self.app.variant = name
+        self.opening_variant = True
         try:
+            self.app.variant = name
             info = await self.open_subject(person.id, show=False)
         except BrainViewError:
             self.app.variant = before
             raise
+        finally:
+            self.opening_variant = False
         if info is not None and self.app.source.kind in ("none", "ceiling", "measured"):
             with self.undo.paused():
                 self.app.source = Source()
                 if info.ceiling is not None:
                     self.app.source = Source("ceiling", brain=info.id)
+        if info is not None and record:
+            self.undo.push_all("Choose response set", [Change(self.app, "variant", before, name),
+                                                       Change(self.app, "source", drawn, self.app.source)])
 
     async def open_run(self, path: str, *, show: bool = True) -> None:
         """Open a trained model and draw its first map."""
@@ -209,7 +218,7 @@ class Session:
         self.app.run = run
         dataset = self.app.dataset
         if dataset is not None and "variant" in run.card and run.card.get("data") == str(Path(dataset.path).resolve()):
-            await self.open_variant(str(run.card["variant"]))  # regions must be of the space of its maps
+            await self.open_variant(str(run.card["variant"]), record=False)  # regions must fit its maps
             if not newest():
                 return
         if show and run.metrics:
@@ -339,7 +348,7 @@ class Session:
                                     variant=str(app.get("variant") or ""))
         if app.get("run"):
             await self.open_run(str(app["run"]), show=False)
-            await self.open_variant(str(app.get("variant") or ""))
+            await self.open_variant(str(app.get("variant") or ""), record=False)
         with self.undo.paused():
             project.restore_app(self.app, app)
             self.view.apply(stored.get("view", {}))

@@ -105,6 +105,12 @@ class UndoStack:
         self._push(Step(title, [Change(owner, name, old, new)], self._clock()))
         self.changed.emit()
 
+    def push_all(self, title: str, changes: list[Change]) -> None:
+        """Record several changes by hand as one step; undone in the opposite order."""
+        if changes and not self._paused:
+            self._push(Step(title, changes, float("-inf")))
+            self.changed.emit()
+
     @contextmanager
     def together(self, title: str = "") -> Iterator[None]:
         """Make one step of every change inside the block."""

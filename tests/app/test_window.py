@@ -6,16 +6,17 @@ import json
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPointF, QRect, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QComboBox, QLabel, QLineEdit, QSpinBox
 
 from brainview.app import theme
 from brainview.app.export_dialog import ExportDialog, pixels
+from brainview.app.viewer import Viewer
 from brainview.core.errors import FormatError
 from brainview.state.app import GROUP, RoiKey, Source
-from brainview.state.journal import Journal, lost_sessions
+from brainview.state.journal import Journal, Lost, lost_sessions
 from brainview.state.session import with_variant
 
 pytestmark = pytest.mark.gui
@@ -85,6 +86,23 @@ def test_another_response_set_is_opened_trained_on_and_kept_by_the_project(phant
     assert phantom.app.variant == "" and "variant" not in phantom.engine.jobs[-1].arguments
     phantom.do(session.open_project(file))
     assert phantom.app.subject.variant == "MNI/betas" and phantom.app.subject.id == "subj02"
+
+
+def test_undo_of_a_map_brings_the_response_set_back(phantom):
+    phantom.do(phantom.c.session.open_subject("subj02"))
+    phantom.do(phantom.c.session.open_variant("MNI/betas"))
+    phantom.c.show_response(120)
+    phantom.settle()
+    for title, variant, kind in (("Show response", "MNI/betas", "ceiling"), ("Choose response set", "", "ceiling")):
+        assert phantom.c.undo.undo_title == title
+        phantom.c.commands.run("edit.undo")
+        phantom.settle()
+        assert (phantom.app.variant, phantom.app.source.kind) == (variant, kind)
+        assert phantom.app.subject.variant == (variant or "fsaverage/betas")
+    phantom.c.commands.run("edit.redo")
+    phantom.settle()
+    assert phantom.app.subject.variant == phantom.app.variant == "MNI/betas"
+    assert phantom.view.map is phantom.app.subject.ceiling
 
 
 def test_a_response_set_that_cannot_be_opened_leaves_the_other(phantom):
@@ -414,6 +432,19 @@ def test_theme_switch_recolours_window_and_brain(desk):
     desk.c.commands.run("window.theme")
     desk.settle()
     assert desk.window.grab().toImage().pixelColor(640, 20).lightness() < 60
+
+
+def test_no_notice_covers_the_label_of_simulated_data(desk):
+    desk.shell._make_viewer = lambda view: Viewer(view, canvas="image")
+    desk.shell.attach_viewer()
+    desk.window.viewer.ensure_canvas()
+    desk.do(desk.c.session.open_dataset("/phantom"))
+    desk.shell._offer([Lost(Path("nowhere.json"), {"app": {"dataset": "/phantom", "subject": "subj01"}}, 0.0)])
+    desk.settle()
+    pill, notices = desk.window.viewer._pill, desk.window.notices
+    assert pill.isVisible() and notices.isVisible()
+    rects = [QRect(w.mapToGlobal(w.rect().topLeft()), w.size()) for w in (pill, notices)]
+    assert not rects[0].intersects(rects[1]), rects
 
 
 def test_small_screen_shows_everything_without_overlap(trained):
