@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal
 
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
@@ -20,6 +19,7 @@ from brainview.app.colorbar import ColorBar
 from brainview.app.gl_probe import Graphics, Probe
 from brainview.app.slices_beside import SlicesBeside
 from brainview.app.view_bar import ViewBar
+from brainview.app.viewer_export import ViewerExport
 from brainview.app.viewer_keys import key_name, viewer_keys
 from brainview.app.viewer_parts import EMPTY, Drawn, Page, Pill, dress
 from brainview.core.errors import BrainViewError
@@ -48,7 +48,7 @@ def prepare_surface_format() -> None:
     QSurfaceFormat.setDefaultFormat(wanted)
 
 
-class Viewer(QWidget):
+class Viewer(ViewerExport, QWidget):
     """A brain that shows a ViewState.
 
     Parameters
@@ -328,40 +328,7 @@ class Viewer(QWidget):
         """Return the y, from the viewer's top, where the label of simulated data ends when it is shown."""
         return self._pill.mapTo(self, self._pill.rect().bottomLeft()).y()
 
-    # ---- export and end ------------------------------------------------------------------------------------------
-
-    def look(self, **changes: Any) -> Any:
-        """Return the arrangement on screen, cameras included, as a :class:`brainview.scene.snapshot.Look`."""
-        from brainview.scene.snapshot import Look
-
-        view = self.view
-        cameras = tuple(c.camera for c in self.canvas.scene.cells) if self.canvas is not None else ()
-        values: dict[str, Any] = {
-            "surface": view.surface, "layout": view.layout, "view": view.view, "hemispheres": view.hemispheres,
-            "background": view.background, "names": view.show_names, "slices": view.slices,
-            "radiological": view.radiological, "cameras": cameras}
-        if self._slices is not None and self._is_volume():
-            values["cursor"] = self._slices.place
-        return Look(**{**values, **changes})
-
-    def snapshot(self, path: str | Path, *, size: tuple[int, int] | None = None, cm: tuple[float, float] | None = None,
-                 dpi: float = 150.0, source: Mapping[str, Any] | None = None, **changes: Any) -> Path:
-        """Write what is on screen as PNG, drawn anew off screen at `size` pixels or `cm` x `dpi`.
-
-        `source` says where the map came from, for the picture's story.
-        `changes` are fields of :class:`brainview.scene.snapshot.Look` (transparent, background, colorbar...). Raises
-        BrainViewError when there is no map.
-        """
-        from brainview.scene.snapshot import snapshot
-
-        brain_map = self.drawn_map()
-        if brain_map is None:
-            raise BrainViewError("there is no map on screen to export", remedy="Open or compute one first.")
-        if size is None:
-            size = (max(64, 2 * self.stack.width()), max(64, 2 * (self.stack.height() + self.colors.height())))
-        outlines = {name: self._rois[name] for name in self._placed(brain_map.space)}
-        return snapshot(brain_map, path, size=size, cm=cm, dpi=dpi, rule=self.view.rule, look=self.look(**changes),
-                        outlines=outlines, marker=self.view.picked, source=source)
+    # ---- end -------------------------------------------------------------------------------------------------------
 
     def close(self) -> bool:
         """Free the canvas and stop listening; the viewer cannot be used afterwards."""
