@@ -6,6 +6,7 @@ takes them over. Native FreeSurfer surfaces come out in scanner RAS, not in Free
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,8 +20,8 @@ from brainview.core.jobs import QUIET, JobContext
 from brainview.maps import sources
 from brainview.maps.cache import digest, kept, stamp
 from brainview.maps.geometry import LEVELS, icosahedron
-from brainview.maps.sources import Hemisphere, Scalar, Surface
-from brainview.maps.space import ALIASES, VERTICES, SurfaceSpace, surface_space
+from brainview.maps.sources import SCALARS, Hemisphere, Scalar, Surface
+from brainview.maps.space import ALIASES, VERTICES, GrayordinateSpace, SurfaceSpace, surface_space
 
 #: FreeSurfer's affine from MNI305 (fsaverage) to MNI152 mm (FreeSurfer wiki, CoordinateSystems, section 8);
 #: the page's worked point (10, -20, 35) -> (10.695, -18.409, 36.137) is a test.
@@ -31,7 +32,6 @@ MNI305_TO_MNI152 = np.array([[0.9975, -0.0073, 0.0176, -0.0429],
 MNI305_TO_MNI152.setflags(write=False)
 
 SURFACES: tuple[str, ...] = ("pial", "white", "midthickness", "inflated", "flat", "sphere")
-SCALARS: tuple[str, ...] = ("sulc", "curv", "thickness", "area")
 HEMISPHERES: tuple[Hemisphere, Hemisphere] = ("left", "right")
 
 
@@ -145,7 +145,7 @@ def load_scalar(space: SurfaceSpace | str, hemisphere: Hemisphere, name: Scalar)
     path = _file(mesh, hemisphere, name)
     if path is None:
         raise MissingError(f"{name} of {mesh} ({hemisphere}) is not on this machine", remedy=sources.remedy(mesh))
-    values = _read_scalar(str(path), stamp(path))
+    values = _read_scalar(str(path), stamp(path), hemisphere)
     if count is not None and len(values) != count:
         raise MismatchError(f"has {len(values):,} values; {mesh} has {count:,} vertices", where=path)
     return values
@@ -394,8 +394,10 @@ def _orig_geometry(path: Path) -> np.ndarray | None:
 
 
 @lru_cache(maxsize=64)
-def _read_scalar(path: str, stamped: tuple) -> np.ndarray:
-    arrays = kept("meshes", digest(stamped, "scalar"), lambda: {"values": _decode_scalar(Path(path))},
+def _read_scalar(path: str, stamped: tuple, hemisphere: Hemisphere) -> np.ndarray:
+    both = path.endswith(".dscalar.nii")
+    arrays = kept("meshes", digest(stamped, "scalar", hemisphere if both else ""),
+                  lambda: {"values": _of_both(Path(path), hemisphere) if both else _decode_scalar(Path(path))},
                   lambda a: set(a) == {"values"} and a["values"].ndim == 1)
     values = arrays["values"].astype(np.float32)
     values.setflags(write=False)
@@ -416,3 +418,20 @@ def _decode_scalar(path: Path) -> np.ndarray:
     from brainview.maps.io import read_maps  # a foreign file: read under the rules of safety
 
     return np.array(read_maps(path, index=0, hemisphere="left")[0].values)
+
+
+def _of_both(path: Path, hemisphere: Hemisphere) -> np.ndarray:
+    """Return one hemisphere of the HCP's file of both, 0 on the medial wall, > 0 in sulci.
+
+    The HCP's pipelines turn the sign of sulc and curvature (high on gyri); FreeSurfer's is the one that is used here.
+    """
+    from brainview.maps.grayordinates import split
+    from brainview.maps.io import read_maps
+
+    read = read_maps(path, index=0)[0]
+    whole = split(read)["surface"] if isinstance(read.space, GrayordinateSpace) else read
+    if not isinstance(whole.space, SurfaceSpace):
+        raise FormatError("is not a file of values on a surface", where=path)
+    part = whole.space.left if hemisphere == "left" else whole.space.right
+    values = np.nan_to_num(np.asarray(whole.values[part], np.float32))
+    return -values if re.search(r"[._](sulc|curv)", path.name.lower()) else values

