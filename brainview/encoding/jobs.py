@@ -34,3 +34,10 @@ def predict_picture(run: str, image: Any, subject: str = "average", minus: Any =
     from brainview.encoding.predict import predict_picture as work
 
     return work(run, image, subject, minus, context=context)
+
+
+def significance(run: str, subject: str, permutations: int = 1000, *, context: JobContext = QUIET) -> dict[str, Any]:
+    """Return p and q maps of one subject; see :func:`brainview.encoding.significance.significance`."""
+    from brainview.encoding.significance import significance as work
+
+    return work(run, subject, permutations, context=context)

@@ -55,6 +55,10 @@ class EncodingModel(Protocol):
                          context: JobContext = QUIET) -> np.ndarray:
         """Return (n, locations) float32 responses of a subject."""
 
+    def predict_stimuli(self, ids: np.ndarray, subject: str, *, context: JobContext = QUIET) -> np.ndarray:
+        """Return (n, locations) float32 responses of a subject to stimuli of the data set, from kept features where
+        there are any."""
+
     def predict_average(self, images: Sequence[Image.Image], *,
                         context: JobContext = QUIET) -> tuple[np.ndarray, Space, str]:
         """Return ((n, V) responses of the average brain, their space, what the average is, in words)."""
@@ -147,6 +151,11 @@ class RidgeModel:
         """Return (n, locations) float32 responses of a subject."""
         fit, reduction, _ = self._fit(subject)
         return fit.predict(reduction.apply(self._space.extract(images, context=context)))
+
+    def predict_stimuli(self, ids: np.ndarray, subject: str, *, context: JobContext = QUIET) -> np.ndarray:
+        """Return (n, locations) float32 responses of a subject to stimuli of the data set."""
+        fit, reduction, _ = self._fit(subject)
+        return fit.predict(reduction.apply(features_for(self._space, self.dataset.stimuli, ids, context=context)))
 
     def predict_average(self, images: Sequence[Image.Image], *,
                         context: JobContext = QUIET) -> tuple[np.ndarray, Space, str]:

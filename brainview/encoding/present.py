@@ -42,8 +42,10 @@ def score_maps(subject: Subject, arrays: dict[str, np.ndarray], card: dict[str, 
 def present(run: os.PathLike | str, *, context: JobContext = QUIET) -> dict[str, Any]:
     """Return everything that the encoding panel shows of a run, as plain types and BrainMaps.
 
-    Keys: ``run, card, phantom, subjects, metrics, maps, group, rois, stimuli, notes``; see the package's contract.
-    The group map is the median over subjects, only where all of them live on the same space.
+    Keys: ``run, card, phantom, subjects, metrics, maps, group, counts, rois, stimuli, notes``; see the package's
+    contract.
+    The group map is the median over subjects, on the mesh or grid that their spaces are parts of; ``counts`` says how
+    many subjects have a value at each location of it.
     """
     folder = RunFolder.open(run)
     _, card = folder.load("last")
@@ -67,23 +69,41 @@ def present(run: os.PathLike | str, *, context: JobContext = QUIET) -> dict[str,
         notes.insert(0, f"{len(card['finished'])} of {len(card['subjects'])} subjects are trained.")
     if len(maps) > 1:
         rows += rois.group_rows(rows)
+    group, counts = _group(maps)
     return {"run": str(folder.path), "card": card, "phantom": bool(card["phantom"]), "subjects": list(maps),
             "metrics": {k: dict(v) for k, v in scores.METRICS.items() if any(k in m for m in maps.values())},
-            "maps": maps, "group": _group(maps), "rois": rows, "stimuli": stimuli, "notes": notes}
+            "maps": maps, "group": group, "counts": counts, "rois": rows, "stimuli": stimuli, "notes": notes}
 
 
-def _group(maps: dict[str, dict[str, BrainMap]]) -> dict[str, BrainMap]:
-    """Return the median over subjects of every metric that all have on one space."""
+def _group(maps: dict[str, dict[str, BrainMap]]) -> tuple[dict[str, BrainMap], dict[str, BrainMap]]:
+    """Return the median over subjects of every metric that all have, and how many subjects have a value where.
+
+    Subjects whose spaces differ (a vertex is missing in one) meet on the mesh or grid that all of them are parts of;
+    at each location the median is over those who have a value there.
+    """
     each = list(maps.values())
     if len(each) < 2:
-        return {}
-    out = {}
+        return {}, {}
+    group, counts = {}, {}
     for key in each[0]:
         found = [m[key] for m in each if key in m]
-        if len(found) == len(each) and len({m.space.key for m in found}) == 1:
-            name = f"{scores.METRICS[key]['title']} · median of {len(found)} subjects"
-            out[key] = BrainMap.mean(found, name, median=True)
-    return out
+        if len(found) < len(each):
+            continue
+        if len({m.space.key for m in found}) > 1:
+            found = [m.expanded() for m in found]
+        if len({m.space.key for m in found}) > 1:
+            continue
+        title = scores.METRICS[key]["title"]
+        n = np.sum([np.isfinite(m.values) for m in found], axis=0)
+        drawn = BrainMap.mean(found, f"{title} · median of {len(found)} subjects", median=True)
+        group[key] = drawn.having(definition=f"{drawn.definition} Median over the subjects that have a value at this "
+                                             f"location (up to {len(found)}).")
+        counts[key] = drawn.having(
+            values=np.where(n > 0, n, np.nan), name=f"Subjects with {title}", units=f"subjects of {len(found)}",
+            kind="sequential", limits=(0.0, float(len(found))), colormap=None,
+            definition=f"How many of the {len(found)} subjects have a value of {title} at this location: the n of the "
+                       "group map.")
+    return group, counts
 
 
 def predict_stimulus(run: os.PathLike | str, subject: str, stimulus: int, *,

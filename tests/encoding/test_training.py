@@ -47,17 +47,27 @@ def test_scores_rise_with_the_planted_signal_and_stand_beside_chance(run: str) -
 
 def test_present_gives_what_the_panel_needs(run: str, data: Path) -> None:
     shown = jobs.present(run)
-    assert set(shown) == {"run", "card", "phantom", "subjects", "metrics", "maps", "group", "rois", "stimuli", "notes"}
+    assert set(shown) == {"run", "card", "phantom", "subjects", "metrics", "maps", "group", "counts", "rois", "stimuli",
+                          "notes"}
     subject = open_dataset(data).subject("subj02")
     for key, brain_map in shown["maps"]["subj02"].items():
         assert isinstance(brain_map, BrainMap) and brain_map.space == subject.space
         assert brain_map.definition and brain_map.provenance["part"] == "test" and key in shown["metrics"]
-    assert shown["group"] == {}  # subject 2 lacks a vertex: no common space, so no made-up group map
+    # subject 2 lacks a vertex: the group lives on the whole mesh, with one subject at that vertex and two elsewhere
+    group, counts = shown["group"]["r"], shown["counts"]["r"]
+    one, two = shown["maps"]["subj01"]["r"], shown["maps"]["subj02"]["r"]
+    n = np.nan_to_num(counts.values)
+    assert group.space == one.space.root == counts.space
+    assert np.bincount(n.astype(int))[1:].tolist() == [1, two.space.size]
+    both = np.stack([one.expanded().values, two.expanded().values])
+    np.testing.assert_allclose(group.values[n == 2], both[:, n == 2].mean(0), atol=1e-6)
+    np.testing.assert_allclose(group.values[n == 1], one.expanded().values[n == 1])
+    assert counts.units == "subjects of 2" and "n of the group map" in counts.definition
     rows = {(r["subject"], r["hemisphere"], r["roi"], r["metric"]): r for r in shown["rois"]}
     assert rows["subj01", "left", "V1v", "r"]["n"] <= 20 and rows["subj01", "left", "OFA", "r"]["median"] is None
     assert rows["group", "both", "V1d", "r2_nc"]["n"] == 2
     assert len(shown["stimuli"]["subj01"]) == 24 and {"stimulus", "R2", "r"} == set(shown["stimuli"]["subj01"][0])
-    to_json({k: v for k, v in shown.items() if k not in ("maps", "group")})
+    to_json({k: v for k, v in shown.items() if k not in ("maps", "group", "counts")})
 
 
 def test_one_stimulus_predicted_as_when_it_was_scored(run: str) -> None:

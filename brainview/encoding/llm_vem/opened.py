@@ -107,6 +107,14 @@ class OpenedVem:
         """Return (n, locations) float32 responses of a subject, in its own space."""
         return self.respond(images, subject, context=context)[:, self.group.columns[subject]]
 
+    def predict_stimuli(self, ids: np.ndarray, subject: str, *, context: JobContext = QUIET) -> np.ndarray:
+        """Return (n, locations) float32 responses of a subject to stimuli of the data set."""
+        out = []
+        for a in range(0, len(ids), 32):
+            context.report(a, len(ids), "predicting")
+            out.append(self.predict_pictures([self.dataset.stimuli.image(int(i)) for i in ids[a:a + 32]], subject))
+        return np.concatenate(out)
+
     def predict_average(self, images: Sequence[Image.Image], *,
                         context: JobContext = QUIET) -> tuple[np.ndarray, Space, str]:
         """Return the group part of the prediction: what an unseen subject is given."""
