@@ -20,7 +20,7 @@ KINDS = ("metric", "ceiling", "measured", "predicted", "difference")
 
 
 def load_map(path: os.PathLike | str, *, index: int = 0, brain: str = "", metric: str = "", kind: str = "",
-             stimulus: int = -1) -> BrainMap:
+             stimulus: int = -1, fdr: float = 0.0) -> BrainMap:
     """Return one map of a map file, a run or a data set.
 
     Parameters
@@ -37,6 +37,9 @@ def load_map(path: os.PathLike | str, *, index: int = 0, brain: str = "", metric
         One of `KINDS`; ``metric`` for runs and ``ceiling`` for data sets when not given.
     stimulus : int
         Id, for ``measured`` (of a data set or run), ``predicted`` and ``difference`` (of a run).
+    fdr : float
+        Of a metric of a run: only locations at this false discovery rate, from 1,000 shuffles of the test images
+        (of a group: where more than half of the subjects pass); 0 = all.
 
     Raises
     ------
@@ -57,19 +60,26 @@ def load_map(path: os.PathLike | str, *, index: int = 0, brain: str = "", metric
     if not where.exists():
         raise MissingError("does not exist", where=where, remedy="Check the name.")
     if (where / "run.json").is_file():
-        return _of_run(str(where), brain, metric, kind or "metric", stimulus)
+        return _of_run(str(where), brain, metric, kind or "metric", stimulus, fdr)
     return _of_dataset(str(where), brain, kind or "ceiling", stimulus)
 
 
-def _of_run(path: str, brain: str, metric: str, kind: str, stimulus: int) -> BrainMap:
-    from brainview.state.app import Prediction, RunInfo
+def _of_run(path: str, brain: str, metric: str, kind: str, stimulus: int, fdr: float = 0.0) -> BrainMap:
+    from brainview.state.app import GROUP, Prediction, RunInfo
     from brainview.state.showing import prediction_maps
     from brainview.training.jobs import present
 
     run = RunInfo.from_job(path, present(path))
     brain = brain or run.subjects[0]
     if kind == "metric":
-        return run.map_of(brain, metric or run.first_metric(brain))
+        whole = run.map_of(brain, metric or run.first_metric(brain))
+        if not fdr:
+            return whole
+        from brainview.encoding.jobs import significance
+        from brainview.maps.significant import significant_only
+
+        names = run.subjects if brain == GROUP else (brain,)
+        return significant_only(whole, [significance(path, name)["q"] for name in names], fdr)
     if kind == "ceiling" or stimulus < 0:
         raise MissingError("needs a stimulus to show a response", where=path, remedy="Name one with --stimulus.")
     from brainview.encoding.jobs import predict_stimulus

@@ -19,6 +19,7 @@ from brainview.app.looks import Looks
 from brainview.app.moving import Moving
 from brainview.app.window import MainWindow
 from brainview.app.wizard import Wizards
+from brainview.maps.display import Pick
 from brainview.state.app import GROUP, AppState, Source
 from brainview.state.atlases import AtlasState
 from brainview.state.commands import Commands
@@ -58,6 +59,8 @@ class Controller(Looks, Going, Copying, Moving, Atlases, Wizards, Comparing):
         self.folder = str(Path.home())
         #: Classes that panels outline beside the subject's own regions (planted truth); the wiring draws them.
         self.outlines: dict[str, Any] = {}
+        #: Each tells words about a place that is pointed at; the read-out adds them to the value.
+        self.readouts: list[Callable[[Pick], list[str]]] = []
         #: Draws the regions again; set by the wiring.
         self.refresh_outlines: Callable[..., None] = lambda *_: None
         #: Tells the journal that something changed; set by the wiring.
@@ -174,14 +177,20 @@ class Controller(Looks, Going, Copying, Moving, Atlases, Wizards, Comparing):
         """Open a subject; what is drawn follows to the same map of that subject where there is one."""
         source, run = self.app.source, self.app.run
         if source.kind == "metric" and run is not None and subject in run.subjects:
-            self.app.source = Source("metric", brain=subject, metric=source.metric)
+            self.app.source = Source("metric", brain=subject, metric=source.metric, fdr=self.fdr)
             self.start(self.session.open_subject(subject, show=False))
         else:
             self.start(self.session.open_subject(subject))
 
+    @property
+    def fdr(self) -> float:
+        """The false discovery rate that metrics are cut at, 0 when all of them is drawn."""
+        trust = self.session.significance
+        return trust.state.level if trust.state.masked and trust.able() else 0.0
+
     def choose_map_of_run(self, brain: str, metric: str) -> None:
         """Draw a metric of a subject or the group."""
-        self.app.source = Source("metric", brain=brain, metric=metric)
+        self.app.source = Source("metric", brain=brain, metric=metric, fdr=self.fdr)
         if brain != GROUP and self.app.dataset is not None and brain in self.app.dataset.subjects \
                 and (self.app.subject is None or self.app.subject.id != brain):
             self.start(self.session.open_subject(brain, show=False))

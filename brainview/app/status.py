@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QStatusBar
 from brainview.app.jobs_view import progress_words
 from brainview.app.theme import GRID
 from brainview.app.widgets.basics import ElidedLabel, label
-from brainview.core.names import shown
+from brainview.core.names import plain, shown
 from brainview.maps.brainmap import BrainMap
 
 
@@ -71,13 +71,15 @@ class StatusBar(QStatusBar):
         self.clear_reading()
         self.show_job(None, 0)
 
-    def show_reading(self, pick: Any, brain_map: BrainMap | None, value: float, regions: Sequence[str]) -> None:
-        """Show what is at a picked or hovered location; None shows the hint."""
+    def show_reading(self, pick: Any, brain_map: BrainMap | None, value: float, regions: Sequence[str],
+                     more: Sequence[str] = ()) -> None:
+        """Show what is at a picked or hovered location, `more` beside the value; None shows the hint."""
         if pick is None:
             self.clear_reading()
             return
         self.place.setText(place_words(pick))
-        self.value.setText(value_words(brain_map, value))
+        self.value.setText("  ·  ".join([value_words(brain_map, value), *more]))
+        self.value.setToolTip("" if brain_map is None else plain(brain_map.definition, limit=1200))
         self.regions.show_text(", ".join(regions) if regions else "")
 
     def clear_reading(self) -> None:

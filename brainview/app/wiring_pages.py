@@ -18,6 +18,7 @@ from brainview.app.wiring_in_silico import InSilicoWiring
 from brainview.app.wiring_peaks import PeaksWiring
 from brainview.app.wiring_retrieval import RetrievalWiring
 from brainview.app.wiring_training import TrainingWiring
+from brainview.app.wiring_trust import TrustWiring
 from brainview.app.wiring_words import WordsWiring
 
 #: Called with the controller, in this order.
@@ -30,4 +31,5 @@ PAGES: tuple[Callable[[Any], Any], ...] = (
     WordsWiring,
     FiguresWiring,
     AttributionWiring,
+    TrustWiring,
 )

@@ -66,4 +66,5 @@ class RegionWiring:
         classes, space = self.c.regions()
         if pick is not None and space is not None and drawn is not None and space.root == drawn.space.root:
             names = region_names(classes, space, pick.root_index)
-        self.window.status.show_reading(pick, drawn, value, names)
+        more = [] if pick is None else [w for tell in self.c.readouts for w in tell(pick)]
+        self.window.status.show_reading(pick, drawn, value, names, more)

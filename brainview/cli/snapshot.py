@@ -23,6 +23,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--index", type=int, default=0, help="which map of the file (from 0)")
     parser.add_argument("--brain", default="", help="of a run or data set: subject, or group (default: the first)")
     parser.add_argument("--metric", default="", help="of a run: which figure, for example R2")
+    parser.add_argument("--fdr", type=float, default=0.0, metavar="Q",
+                        help="of a run: only locations at this false discovery rate (shuffled test images)")
     parser.add_argument("--kind", default="", help="metric, ceiling, measured, predicted or difference")
     parser.add_argument("--stimulus", type=int, default=-1, help="id, for measured, predicted and difference")
     parser.add_argument("--outlines", help="DATASET,SUBJECT,CLASS[,CLASS...]: draw the borders of these regions")
@@ -61,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     from brainview.pictures import load_map
 
     brain_map = load_map(args.map, index=args.index, brain=args.brain, metric=args.metric, kind=args.kind,
-                         stimulus=args.stimulus)
+                         stimulus=args.stimulus, fdr=args.fdr)
     if args.surface and isinstance(brain_map.space.root, VolumeSpace):
         from brainview.maps.jobs import to_surface
 

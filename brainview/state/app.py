@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 from psygnal import SignalGroupDescriptor
@@ -22,9 +22,9 @@ from brainview.maps.space import Space
 
 #: The brain that stands for the whole group in choosers and in :class:`Source`.
 GROUP = "group"
-Kind = Literal["none", "ceiling", "metric", "measured", "predicted", "difference", "file", "picture", "attribution"]
-KINDS: tuple[str, ...] = ("none", "ceiling", "metric", "measured", "predicted", "difference", "file", "picture",
-                          "attribution")
+Kind = Literal["none", "ceiling", "metric", "measured", "predicted", "difference", "file", "picture", "attribution",
+               "quality", "significance", "count"]
+KINDS: tuple[str, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,9 @@ class Source:
     kind : str
         ``ceiling`` (of a subject), ``metric`` (of a run), ``measured`` / ``predicted`` / ``difference`` (of one
         stimulus), ``file`` (a map file), ``picture`` (predicted for any picture: `path` is the picture, `metric` one
-        to subtract; see ``state.in_silico``), ``attribution`` (of one stimulus, as the panel is set), ``none``.
+        to subtract; see ``state.in_silico``), ``attribution`` (of one stimulus, as the panel is set), ``quality`` (of
+        a subject's data: `metric` is missing or tsnr), ``significance`` (of a run: p or q), ``count`` (subjects at
+        each location of a group map), ``none``.
     brain : str
         Subject id, or ``group``.
     metric : str
@@ -45,6 +47,8 @@ class Source:
         Stimulus id, -1 = none.
     path : str
         Map file. index : number of the map inside it.
+    fdr : float
+        Of a metric: draw only locations whose false discovery rate is at most this; 0 = all.
     """
 
     kind: Kind = "none"
@@ -53,6 +57,7 @@ class Source:
     stimulus: int = -1
     path: str = ""
     index: int = 0
+    fdr: float = 0.0
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
@@ -150,6 +155,7 @@ class RunInfo:
     rois: tuple[Mapping[str, Any], ...]
     stimuli: Mapping[str, tuple[Mapping[str, Any], ...]]
     notes: tuple[str, ...] = ()
+    counts: Mapping[str, BrainMap] = field(default_factory=dict)
 
     @staticmethod
     def from_job(path: str, result: Mapping[str, Any]) -> RunInfo:
@@ -160,7 +166,7 @@ class RunInfo:
             dict(result.get("maps") or {}),
             dict(result.get("group") or {}), tuple(result.get("rois", ())),
             {str(k): tuple(v) for k, v in (result.get("stimuli") or {}).items()},
-            tuple(str(n) for n in result.get("notes", ())))
+            tuple(str(n) for n in result.get("notes", ())), dict(result.get("counts") or {}))
 
     @property
     def name(self) -> str:

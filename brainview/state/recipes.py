@@ -123,7 +123,8 @@ def _where(app: AppState) -> tuple[str, dict[str, Any]]:
     if source.kind == "file":
         return source.path, {"index": source.index} if source.index else {}
     if source.kind == "metric" and app.run is not None:
-        return app.run.path, {"brain": source.brain, "metric": source.metric}
+        cut = {"fdr": source.fdr} if source.fdr else {}
+        return app.run.path, {"brain": source.brain, "metric": source.metric, **cut}
     if source.kind == "ceiling" and app.dataset is not None:
         return app.dataset.path, {"brain": source.brain, "kind": "ceiling"}
     if source.kind in ("measured", "predicted", "difference"):

@@ -18,6 +18,7 @@ from brainview.maps.display import ColorRule
 from brainview.state import project
 from brainview.state.app import GROUP, AppState, DatasetInfo, Prediction, RunInfo, Source, SubjectInfo
 from brainview.state.in_silico import Pictures
+from brainview.state.trust import Maker, Quality, Significances
 from brainview.state.undo import Change, UndoStack
 from brainview.state.view import ViewState
 
@@ -89,6 +90,10 @@ class Session:
         self.pictures = Pictures(self)
         #: Who makes the maps of a source kind: objects with ``at_once(source)`` and coroutine ``fetch(source)``.
         self.makers: dict[str, Any] = {}
+        self.significance, self.quality = Significances(self), Quality(self)
+        self.parts["trust"] = self.significance.state
+        self.makers |= dict.fromkeys(("significance", "count"), Maker(self.significance))
+        self.makers["quality"] = Maker(self.quality)
         self._subjects: dict[tuple[str, str, str], SubjectInfo] = {}
         #: True while :meth:`open_variant` is at work, so that nobody opens the subject a second time.
         self.opening_variant = False

@@ -128,7 +128,8 @@ class Shower:
             subject = app.subject
             return subject.ceiling if subject and source.brain in ("", subject.id) else None
         if source.kind == "metric" and app.run is not None:
-            return app.run.map_of(source.brain, source.metric)
+            whole = app.run.map_of(source.brain, source.metric)
+            return whole if not source.fdr else self.session.significance.cut(source, whole)
         if source.kind == "file":
             maps = self.session.files.get(source.path)
             return maps[min(source.index, len(maps) - 1)] if maps else None
@@ -164,6 +165,9 @@ class Shower:
                 raise MissingError(f"{source.brain} has no noise ceiling")
             return None if info is None else info.ceiling
         if source.kind == "metric":
+            if session.app.run is not None:
+                await session.significance.fetch(source.brain)
+                return self.at_once(source)
             raise MissingError("the run of this map is not open", remedy="Open the run again.")
         if session.app.run is not None and source.brain in session.app.run.subjects:
             prediction = await session.predict(source.brain, source.stimulus)

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 from brainview.app.panels.figures import FiguresPage
 from brainview.app.panels.in_silico import InSilicoPage
 from brainview.app.panels.predictions import PredictionsSection
+from brainview.app.panels.significance import SignificanceSection
 from brainview.app.theme import GRID
 from brainview.app.widgets.bars import BarList
 from brainview.app.widgets.basics import (
@@ -205,6 +206,7 @@ class EncodingPanel(QStackedWidget):
         self.card, self.chooser, self.bars = RunCard(), MapChooser(), BarsSection()
         self.scatter, self.predictions = DensityPlot(), PredictionsSection()
         self.no_scatter = label("", "caption", wrap=True)
+        self.significance = SignificanceSection()
         self.chooser.chosen.connect(self.map_chosen)
         self.bars.changed.connect(self.setting_changed)
         self.bars.selected.connect(self.regions_selected)
@@ -217,6 +219,7 @@ class EncodingPanel(QStackedWidget):
         body = column(
             Section("Model", self.card, extra=open_),
             Section("Map", self.chooser),
+            Section("Significance", self.significance),
             Section("Regions", self.bars),
             Section("R² against noise ceiling", column(self.scatter, self.no_scatter, margin=0)),
             Section("Best and worst predicted", self.predictions),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PySide6.QtCore import Qt, Signal
@@ -21,6 +22,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from brainview.app.panels.quality import QualityPage
 from brainview.app.panels.training.live import LiveRun
 from brainview.app.panels.training.runs import RunsSection
 from brainview.app.panels.training_form import TrainingForm
@@ -205,22 +207,26 @@ class SubjectsPanel(QStackedWidget):
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         self.tabs.setAccessibleName("Data and training")
-        self._pages = {"data": scrolled(data), "training": scrolled(training)}
-        for (name, page), words in zip(self._pages.items(), ("Data", "Training"), strict=True):
+        self.quality = QualityPage()
+        self._pages: dict[str, QWidget] = {"data": scrolled(data), "training": scrolled(training),
+                                           "quality": self.quality}
+        for (name, page), words in zip(self._pages.items(), ("Data", "Training", "Quality"), strict=True):
             self.tabs.addTab(page, words)
             page.setAccessibleName(f"{words} page")
             page.setObjectName(f"page-{name}")
         self.addWidget(empty)
         self.addWidget(self.tabs)
 
-    def page(self, name: str) -> QScrollArea:
-        """Return the ``data`` or the ``training`` page."""
+    def page(self, name: str) -> Any:
+        """Return the ``data``, ``training`` or ``quality`` page."""
         return self._pages[name]
 
     def show_page(self, name: str) -> None:
-        """Bring the ``data`` or the ``training`` page to the front, seen from its top."""
-        self.tabs.setCurrentWidget(self._pages[name])
-        self._pages[name].verticalScrollBar().setValue(0)
+        """Bring the ``data``, ``training`` or ``quality`` page to the front, seen from its top."""
+        page = self._pages[name]
+        self.tabs.setCurrentWidget(page)
+        if isinstance(page, QScrollArea):
+            page.verticalScrollBar().setValue(0)
 
     def show_dataset(self, info: DatasetInfo | None) -> None:
         """Show another data set, or the empty state."""
