@@ -71,7 +71,9 @@ class SessionTable(QTableWidget):
         rows = report["sessions"]
         self.setRowCount(len(rows))
         for c, (_, _, key) in enumerate(COLUMNS):
-            self.horizontalHeaderItem(c).setToolTip(plain(report["definitions"][key], limit=600))
+            heading = self.horizontalHeaderItem(c)
+            assert heading is not None
+            heading.setToolTip(plain(report["definitions"][key], limit=600))
         for r, row in enumerate(rows):
             for c, (key, _, told) in enumerate(COLUMNS):
                 item = QTableWidgetItem(self._cell(key, row[key]))

@@ -73,10 +73,10 @@ class SignificanceSection(QWidget):
         """Show what is chosen and what the tests say; `tests` None = not computed yet."""
         for part in (self.only, self.rate, self.shuffles):
             part.setEnabled(able)
-        for part, value in ((self.only, masked), (self.rate, level)):
-            part.blockSignals(True)
-            part.setChecked(value) if part is self.only else part.setValue(value)  # type: ignore[attr-defined]
-            part.blockSignals(False)
+        self.only.setChecked(masked)  # `clicked` is not told for this
+        self.rate.blockSignals(True)
+        self.rate.setValue(level)
+        self.rate.blockSignals(False)
         self.shuffles.setCurrentIndex(max(0, self.shuffles.findData(permutations)))
         self.q.setVisible(able and not group)
         self.n.setVisible(group and counted)

@@ -24,7 +24,8 @@ class Histogram(QWidget):
         self.setFixedHeight(116)
         self.counts: list[int] = []
         self._edges: list[float] = [0.0, 1.0]
-        self._title, self._median = "", None
+        self._title = ""
+        self._median: float | None = None
         self.hide()
 
     def sizeHint(self) -> QSize:
