@@ -35,6 +35,9 @@ class SmallClip:
 
     The rate falls along one cosine to step `restart`, then along another from half the rate to the end.
 
+    `siblings` couples of pictures of the same things with another event stand in every batch from step `restart` on,
+    where there are such pictures: the hardest negatives that there can be.
+
     `words_weight` weighs a helper task that is thrown away after training: telling from the picture's embedding which
     tokens its description holds. It shortens the plateau at which contrastive training from scratch begins.
     """
@@ -50,6 +53,7 @@ class SmallClip:
     batch: int = 128
     steps: int = 400
     restart: int = 0
+    siblings: int = 32
     steps_per_round: int = 20
     lr: float = 2e-3
     words_weight: float = 10.0
@@ -69,15 +73,39 @@ class SmallClip:
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Pictures (n, pixels, pixels, 3) uint8 and for each its texts, the detailed description first."""
+    """Pictures (n, pixels, pixels, 3) uint8 and for each its texts, the detailed description first.
+
+    The last `siblings` pictures (an even number) are couples of the same things with another event.
+    """
 
     images: np.ndarray
     texts: Sequence[Sequence[str]]
+    siblings: int = 0
 
     def __post_init__(self) -> None:
         if len(self.images) != len(self.texts) or not all(self.texts):
             raise MismatchError(f"{len(self.images)} pictures and {len(self.texts)} lists of texts do not belong "
                                 "together, or a picture has no text")
+        if self.siblings % 2 or not 0 <= self.siblings <= len(self.images):
+            raise MismatchError(f"{self.siblings} of {len(self.images)} pictures cannot be siblings")
+
+    @property
+    def singles(self) -> int:
+        """How many pictures have no sibling; they come first."""
+        return len(self.images) - self.siblings
+
+    def and_siblings(self, other: Pairs) -> Pairs:
+        """Return these and, behind them, `other` as couples."""
+        return Pairs(np.concatenate([self.images, other.images]), [*self.texts, *other.texts], len(other.images))
+
+    def pick(self, count: int, couples: int, dice: np.random.Generator) -> np.ndarray:
+        """Return `count` different rows, of which up to `couples` couples of siblings."""
+        couples = min(couples, count // 2, self.siblings // 2)
+        single = dice.choice(self.singles, min(count - 2 * couples, self.singles), replace=False)
+        if not couples:
+            return single
+        first = self.singles + 2 * dice.choice(self.siblings // 2, couples, replace=False)
+        return np.concatenate([single, first, first + 1])
 
 
 def train_clip(pairs: Pairs, held: Pairs, folder: Path, config: SmallClip, work: Path, *,
@@ -111,7 +139,7 @@ class _Trainer:
         import torch
         from open_clip.model import CustomTextCLIP
 
-        self.config, self.images, self.run, self.step, self.rounds = config, pairs.images, run, 0, 0
+        self.config, self.pairs, self.run, self.step, self.rounds = config, pairs, run, 0, 0
         self.tokenizer = CompactTokenizer(vocabulary_of(t for texts in pairs.texts for t in texts), config.context)
         self.tokens = [self.tokenizer(list(texts)) for texts in pairs.texts]
         torch.manual_seed(config.seed)
@@ -147,17 +175,15 @@ class _Trainer:
         from torch.nn import functional as F
         from torch.nn.attention import SDPBackend, sdpa_kernel
 
-        config = self.config
+        config, couples = self.config, self.config.siblings if self.step >= self.config.restart else 0
         dice = np.random.default_rng([config.seed, self.step])
         for group in self.optimizer.param_groups:
             group["lr"] = config.lr * _rate(self.step, config)
-        pick = dice.choice(len(self.images), min(config.batch, len(self.images)), replace=False)
-        image, text = _batch(self.images, self.tokens, pick, config, dice, self.tokenizer.end)
-        length = text.shape[1]
-        self.model.text.attn_mask = self.mask[:length, :length]  # open_clip cuts the positions, not the mask
+        pick = self.pairs.pick(config.batch, couples, dice)
+        image, text = _batch(self.pairs.images, self.tokens, pick, config, dice, self.tokenizer.end)
         # the fused attention is slow backwards on CPUs
         with torch.autocast("cpu", torch.bfloat16, enabled=_bf16_pays()), sdpa_kernel(SDPBackend.MATH):
-            a, b = self.model.encode_image(image), self.model.encode_text(text)
+            a, b = self.model.encode_image(image), self._words(text)
         a, b = a.float(), b.float()
         logits = self.model.logit_scale.exp() * F.normalize(a, dim=-1) @ F.normalize(b, dim=-1).T
         target = torch.arange(len(pick))
@@ -170,6 +196,18 @@ class _Trainer:
         with torch.no_grad():
             self.model.logit_scale.clamp_(0, float(np.log(100)))
         return float(loss.detach())
+
+    def _words(self, text: Any) -> Any:
+        """Return the embeddings of token rows; the shorter half is not padded to the length of the longer one."""
+        import torch
+
+        order = (text > 0).sum(1).argsort()
+        out = []
+        for rows in order.chunk(2):
+            length = int((text[rows] > 0).sum(1).max())
+            self.model.text.attn_mask = self.mask[:length, :length]  # open_clip cuts the positions, not the mask
+            out.append(self.model.encode_text(text[rows, :length]))
+        return torch.cat(out)[order.argsort()]
 
     def _save(self, loss: float) -> None:
         state = {f"{i}.{k}": np.asarray(v) for i, values in self.optimizer.state_dict()["state"].items()
@@ -229,7 +267,6 @@ def _batch(images: np.ndarray, tokens: list[Any], pick: np.ndarray, config: Smal
         described = dice.random() < config.described or len(tokens[i]) == 1
         rows.append(tokens[i][0 if described else int(dice.integers(1, len(tokens[i])))])
     text = torch.stack(rows)
-    text = text[:, :int((text > 0).sum(1).max())]
     hidden = torch.from_numpy(dice.random(tuple(text.shape)) < config.rare) & (text > UNKNOWN + 1) & (text < end)
     text = text.masked_fill(hidden, UNKNOWN)
     s, side = config.shift, config.pixels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,28 +103,31 @@ def score_ranks(found: np.ndarray, gallery: int, direction: str, protocol: str, 
 
 
 def retrieval_table(brain: np.ndarray, image: np.ndarray | None, text: np.ndarray | None, *,
-                    sub_gallery: int | None = None, sub_draws: int = 30, seed: int = 0) -> list[RetrievalScore]:
-    """Return recall in the four directions over the full set and, if asked, over repeated draws of a sub-gallery.
+                    sub_gallery: int | Sequence[int] | None = None, sub_draws: int = 30,
+                    seed: int = 0) -> list[RetrievalScore]:
+    """Return recall in the four directions over the full set and, if asked, over repeated draws of sub-galleries.
 
     Parameters
     ----------
     brain, image, text : (n, d) unit vectors, rows belong together; one of image and text may be None
-    sub_gallery : int, optional
-        Gallery size of the repeated-draw protocol (MindEye: 300, 30 draws).
+    sub_gallery : int or several, optional
+        Gallery sizes of the repeated-draw protocol (MindEye: 300, 30 draws); those as large as the set are left out.
     """
     spaces = {"brain": brain, "image": image, "text": text}
+    sizes = [] if sub_gallery is None else [sub_gallery] if isinstance(sub_gallery, int) else list(sub_gallery)
     rows = []
     for direction, (source, target) in DIRECTIONS.items():
         q, g = spaces[source], spaces[target]
         if q is None or g is None:
             continue
         rows.append(score_ranks(ranks(q, g), len(g), direction, f"all {len(g)} test items", seed=seed))
-        if sub_gallery and sub_gallery < len(g):
-            rng = np.random.default_rng(seed)
-            found = [ranks(q[pick], g[pick]) for pick in
-                     (rng.choice(len(g), sub_gallery, replace=False) for _ in range(sub_draws))]
-            rows.append(score_ranks(np.concatenate(found), sub_gallery, direction,
-                                    f"{sub_draws} draws of {sub_gallery}", seed=seed))
+        for size in sizes:
+            if 0 < size < len(g):
+                rng = np.random.default_rng(seed)
+                found = [ranks(q[pick], g[pick]) for pick in
+                         (rng.choice(len(g), size, replace=False) for _ in range(sub_draws))]
+                rows.append(score_ranks(np.concatenate(found), size, direction, f"{sub_draws} draws of {size}",
+                                        seed=seed))
     return rows
 
 

@@ -1,8 +1,10 @@
 """What brains are aligned with: CLIP embeddings of pictures and words, computed once and kept.
 
 The caption source is named: ``captions`` (the data set's own: unit mean of the normalised embeddings), ``first`` (the
-first of them), ``detailed`` (the data set's detailed description), ``file:PATH`` (JSON: stimulus id -> text or list of
-texts, for example written by a language model) or ``auto`` (detailed where every stimulus has one, else captions).
+first of them), ``detailed`` (the data set's detailed description), ``file:PATH`` (what a language model wrote: JSON
+lines with id and text as of ``brainview caption``, or a JSON table of id -> text or texts), ``captioner:MODEL`` (texts
+by an image-text-to-text model of transformers, asked with the prompt ``alignment`` for a paragraph that fits CLIP's
+context; kept, so that an interrupted call goes on) or ``auto`` (detailed where every stimulus has one, else captions).
 """
 
 from __future__ import annotations
@@ -16,15 +18,16 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from brainview.core.errors import FormatError, MissingError
-from brainview.core.files import atomic_path, load_npy, read_json
+from brainview.core.errors import MissingError
+from brainview.core.files import atomic_path, load_npy
 from brainview.core.jobs import QUIET, JobContext
 from brainview.core.paths import cache_dir
 from brainview.datasets.types import Stimuli
 from brainview.features.cache import features_for
 from brainview.features.clip_pair import ClipPair
+from brainview.features.texts import read_texts
 
-SOURCES = ("auto", "detailed", "captions", "first", "file:PATH")
+SOURCES = ("auto", "detailed", "captions", "first", "file:PATH", "captioner:MODEL")
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +84,7 @@ def make_targets(clip: ClipPair, stimuli: Stimuli, ids: np.ndarray, *, source: s
     ids = np.asarray(ids, np.int64)
     tower = _ImageTower(clip, clip.name, {"space": clip.name, "pool": "joint embedding, unit length", "version": 1})
     image = np.asarray(features_for(tower, stimuli, ids, context=context))[:, 0]
-    named, texts = texts_of(stimuli, ids, source)
+    named, texts = texts_of(stimuli, ids, source, context=context)
     text = _embedded(clip, texts, context)
     flat = [t for row in texts for t in row]
     lengths = clip.lengths(flat)
@@ -94,8 +97,11 @@ def make_targets(clip: ClipPair, stimuli: Stimuli, ids: np.ndarray, *, source: s
     return Targets(ids, image.astype(np.float32), text, story, texts)
 
 
-def texts_of(stimuli: Stimuli, ids: np.ndarray, source: str = "auto") -> tuple[str, list[list[str]]]:
+def texts_of(stimuli: Stimuli, ids: np.ndarray, source: str = "auto", *,
+             context: JobContext = QUIET) -> tuple[str, list[list[str]]]:
     """Return (source that was taken, texts of every stimulus)."""
+    if source.startswith("captioner:"):
+        return source, _from_file(_written(stimuli, ids, source.removeprefix("captioner:"), context), ids)
     if source.startswith("file:"):
         rows = _from_file(Path(source.removeprefix("file:")), ids)
         return source, rows
@@ -115,18 +121,20 @@ def texts_of(stimuli: Stimuli, ids: np.ndarray, source: str = "auto") -> tuple[s
     return ("first", [t[:1] for t in own]) if source == "first" else ("captions", own)
 
 
+def _written(stimuli: Stimuli, ids: np.ndarray, model: str, context: JobContext) -> Path:
+    """Return the file of texts by a captioner, writing what it lacks."""
+    from brainview.features.captions import Decoding, caption_stimuli, load_captioner
+
+    captioner = load_captioner(model, "alignment", Decoding(tokens=77, beams=1))
+    return caption_stimuli(captioner, stimuli, ids.tolist(), context=context)
+
+
 def _from_file(path: Path, ids: np.ndarray) -> list[list[str]]:
-    data = read_json(path)
-    if not isinstance(data, dict):
-        raise FormatError("is no table of stimulus id and text", where=path)
-    rows = []
+    table = read_texts(path)
     for i in ids.tolist():
-        value = data.get(str(i))
-        row = [value] if isinstance(value, str) else value
-        if not isinstance(row, list) or not row or not all(isinstance(t, str) and t for t in row):
+        if not all(table.get(i) or [""]):
             raise MissingError(f"has no text for stimulus {i}", where=path)
-        rows.append(row)
-    return rows
+    return [table[i] for i in ids.tolist()]
 
 
 def _embedded(clip: ClipPair, texts: Sequence[Sequence[str]], context: JobContext) -> np.ndarray:

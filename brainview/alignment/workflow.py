@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,7 +123,9 @@ def _train_one(name: str, system: System, task: Task, context: JobContext) -> No
 
     if task.test.size < 2:
         raise MissingError("has no test images", where=task.brains.subject.id)
+    begun = time.process_time()
     found, story = system(task, context)
+    seconds = time.process_time() - begun
     with atomic_path(task.folder.path / "embeddings.safetensors") as part:
         center = np.zeros(found.text.shape[1], np.float32) if found.text_center is None else found.text_center
         save_file({"ids": task.test, "to_image": found.to_image, "to_text": found.to_text, "image": found.image,
@@ -132,10 +134,10 @@ def _train_one(name: str, system: System, task: Task, context: JobContext) -> No
     write_json(task.folder.path / "texts.json", dict(zip(map(str, task.test.tolist()), words, strict=False)))
     rows = retrieval_rows(found, seed=task.config.seed)
     write_json(task.folder.path / "result.json", {"system": name, "metrics": metrics_of(rows, task), "rows": rows,
-                                                  "story": story})
+                                                  "story": story, "cpu_seconds": round(seconds, 1)})
 
 
-def retrieval_rows(found: Embeddings, *, sub_gallery: int | None = 300, seed: int = 0) -> list[dict[str, Any]]:
+def retrieval_rows(found: Embeddings, *, sub_gallery: int | Sequence[int] | None = 300, seed: int = 0) -> list[dict[str, Any]]:
     """Return rows of the four directions, the same with shuffled brains marked ``shuffled``."""
     rows = []
     for control in (False, True):

@@ -13,6 +13,7 @@ BENCHMARKS = {
     "encoding": ("brainview.encoding.benchmark", "ridge solver against himalaya, with the limit of the machine"),
     "data": ("brainview.cli.benchmarks.data", "volume to surface against nilearn"),
     "llm-vem": ("brainview.cli.benchmarks.llm_vem", "LLM-VEM beside ridge on the same tokens, on a phantom"),
+    "alignment": ("brainview.cli.benchmarks.alignment", "methods, ablations, CLIP alone, time of a query"),
     "attribution": ("brainview.cli.benchmarks.attribution", "attribution methods against planted truth"),
     "tokenizer": ("brainview.cli.benchmarks.tokenizer", "the brain encoder's tokenizer, factorised against naive"),
     "viewer": ("brainview.cli.benchmarks.viewer", "painting a map against a bare paint and against MNE Brain"),

@@ -24,6 +24,8 @@ from brainview.core.jobs import JobContext, Stage
 SEED = 4711
 #: Scenes of one file of the work folder; side at which they are drawn before they are reduced.
 CHUNK, DRAWN = 500, 128
+#: End of the name of a pool of which scenes 2k and 2k + 1 are siblings: the same things, another event.
+SIBLINGS = "-siblings"
 #: Step at which the learning rate of the small CLIP begins anew.
 RESTART = 500
 
@@ -44,6 +46,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="folder of the model (default: the resource that is shipped)")
     parser.add_argument("--work", type=Path, help="folder of pictures and unfinished state (default: in the cache)")
     parser.add_argument("--pictures", type=int, default=12_000, help="training scenes (12000)")
+    parser.add_argument("--siblings", type=int, default=8000,
+                        help="further scenes in couples, the same things with another event (8000)")
     parser.add_argument("--held", type=int, default=400, help="held-out test scenes (400)")
     parser.add_argument("--steps", type=int, default=500,
                         help="training steps of 128 pairs (500, as shipped; from 501 on the rate begins anew)")
@@ -68,12 +72,16 @@ def build_clip(args: argparse.Namespace) -> int:
     work = args.work or cache_dir() / "build-demo"
     config = SmallClip(steps=args.steps, restart=RESTART if args.steps > RESTART else 0)
     with terminal_job(quiet=args.json) as context:
-        train = _pairs(work, "train", args.pictures, config.pixels, Stage(context, 0, 0.45))
+        train = _pairs(work, "train", args.pictures, config.pixels, Stage(context, 0, 0.3))
+        if config.restart:
+            train = train.and_siblings(_pairs(work, "train" + SIBLINGS, args.siblings, config.pixels,
+                                              Stage(context, 0.3, 0.45)))
         held = _pairs(work, "test", args.held, config.pixels, Stage(context, 0.45, 0.5))
-        story = {"trained_on": f"{args.pictures} phantom scenes (train pool, seed {SEED}), drawn at {DRAWN} px",
+        story = {"trained_on": f"{len(train.images)} phantom scenes (train pool, seed {SEED}), of which "
+                               f"{train.siblings} come as couples of siblings, drawn at {DRAWN} px",
                  "held_out_on": f"{args.held} phantom scenes (test pool with siblings, seed {SEED})", "phantom": True}
         card = train_clip(train, held, args.out or resources_dir() / PHANTOM_CLIP_FOLDER, config,
-                          work / f"clip-{args.pictures}-{args.steps}", story=story, minutes=args.minutes,
+                          work / f"clip-{len(train.images)}-{args.steps}", story=story, minutes=args.minutes,
                           context=Stage(context, 0.5, 1))
     if card is None:
         print(f"stopped after {args.minutes:g} minutes; call again to go on")
@@ -145,8 +153,9 @@ def _scenes(pool: str, numbers: range, pixels: int, context: JobContext) -> Iter
     from brainview.phantom.words import captions, description
     from brainview.phantom.world import generate_scene
 
+    name, salt, paired = (pool.removesuffix(SIBLINGS), 1, True) if pool.endswith(SIBLINGS) else (pool, 0, None)
     for number in numbers:
         context.check()
-        scene = generate_scene(number, SEED, "nsd", pool=pool)
+        scene = generate_scene(number, SEED, "nsd", pool=name, salt=salt, paired=paired)
         image = Image.fromarray(draw_scene(scene, DRAWN)).resize((pixels, pixels), Image.Resampling.BICUBIC)
         yield np.asarray(image), [description(scene), *captions(scene)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from brainview.cli.terminal import add_json, print_json, table
@@ -11,8 +12,9 @@ from brainview.cli.terminal import add_json, print_json, table
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("run_folder", metavar="RUN", help="run folder of whole-brain, mindeye or ridge-clip")
-    parser.add_argument("--gallery", type=int, default=300, metavar="N",
-                        help="also 30 draws of galleries of N test items, where there are more (300)")
+    parser.add_argument("--gallery", type=int, nargs="+", default=[50, 100, 300], metavar="N",
+                        help="also 30 draws of galleries of N test items, where there are more (50 100 300)")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write all rows there")
     parser.add_argument("--seed", type=int, default=0, help="of draws, intervals and shuffling (0)")
     add_json(parser)
 
@@ -22,6 +24,10 @@ def run(args: argparse.Namespace) -> int:
     from brainview.alignment.jobs import retrieve
 
     found = retrieve(args.run_folder, gallery=args.gallery, seed=args.seed)
+    if args.csv:
+        from brainview.alignment.comparison import write_csv
+
+        write_csv([{"subject": s, **r} for s, e in found["subjects"].items() for r in e["rows"]], args.csv)
     if args.json:
         print_json(found)
         return 0

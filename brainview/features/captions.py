@@ -29,10 +29,16 @@ from brainview.features.torch_space import unreachable
 #: Short names: small on a CPU; faithful to the seed paper; with more words on a GPU.
 MODELS = {"small": "Salesforce/blip-image-captioning-base", "blip2": "Salesforce/blip2-opt-2.7b",
           "smolvlm": "HuggingFaceTB/SmolVLM-256M-Instruct", "qwen": "Qwen/Qwen2.5-VL-3B-Instruct"}
-#: Prompts that ship; any other text is taken as it is.
+#: In a prompt: replaced by the data set's own captions of the picture.
+OWN = "{captions}"
+#: Prompts that ship; any other text is taken as it is. ``alignment`` asks for what whole-brain alignment is trained on:
+#: a description in one paragraph that fits CLIP's 77 tokens, made from the picture and its captions (own words).
 PROMPTS = {"short": "Describe this image in one sentence.",
            "detailed": "Describe this image in detail: what is there, where it is, and what happens.",
            "objects": "List the objects in this image, separated by commas.",
+           "alignment": f"People described this image as follows: {OWN} Using the image and these sentences, describe it "
+                        "in one paragraph of about 60 words and never more than 77: the main things with their colours, "
+                        "where they are, what happens, and the place. Give the description only.",
            "scene": "Say in a few words what kind of place this image shows.", "none": ""}
 #: Models that continue a beginning instead of following an instruction; asked nothing, they describe the picture.
 _CONTINUE = ("blip", "git")
@@ -97,13 +103,14 @@ class Captioner:
             digest.update(name.encode() + flat.view(_bytes()).numpy().tobytes())
         return digest.hexdigest()[:24]
 
-    def write(self, images: Sequence[Image.Image]) -> list[str]:
-        """Return one text per picture."""
+    def write(self, images: Sequence[Image.Image], captions: Sequence[Sequence[str]] | None = None) -> list[str]:
+        """Return one text per picture; `captions` of each stand in the prompt where it says ``{captions}``."""
         import torch
 
         decoding = self.decoding
         torch.manual_seed(decoding.seed)
-        given = self._inputs([i.convert("RGB") for i in images])
+        asked = [self.asked.replace(OWN, " ".join(own)) for own in captions or [()] * len(images)]
+        given = self._inputs([i.convert("RGB") for i in images], asked)
         given = {k: v.to(self.model.device) if hasattr(v, "to") else v for k, v in given.items()}
         more = {"do_sample": True, "temperature": decoding.temperature} if decoding.sample else {"do_sample": False}
         with torch.inference_mode():
@@ -114,16 +121,15 @@ class Captioner:
         texts = self.processor.batch_decode(out, skip_special_tokens=True)
         return [" ".join(str(t).split()) for t in texts]
 
-    def _inputs(self, images: list[Image.Image]) -> dict[str, Any]:
+    def _inputs(self, images: list[Image.Image], asked: list[str]) -> dict[str, Any]:
         if getattr(self.processor, "chat_template", None):
-            content: list[dict[str, Any]] = [{"type": "image"}, {"type": "text", "text": self.asked}]
-            text = self.processor.apply_chat_template([{"role": "user", "content": content}],
-                                                      add_generation_prompt=True)
-            return dict(self.processor(images=[[i] for i in images], text=[text] * len(images), return_tensors="pt",
-                                       padding=True))
+            texts = [self.processor.apply_chat_template(
+                [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": text}]}],
+                add_generation_prompt=True) for text in asked]
+            return dict(self.processor(images=[[i] for i in images], text=texts, return_tensors="pt", padding=True))
         if not self.asked:
             return dict(self.processor(images=images, return_tensors="pt"))
-        return dict(self.processor(images=images, text=[self.asked] * len(images), return_tensors="pt", padding=True))
+        return dict(self.processor(images=images, text=asked, return_tensors="pt", padding=True))
 
 
 def _bytes() -> Any:
@@ -184,8 +190,9 @@ def caption_stimuli(captioner: Captioner, stimuli: Stimuli, ids: Iterable[int], 
         context.report(a, len(waiting), "writing captions")
         part = waiting[a:a + batch]
         pictures = [stimuli.image(i) for i in part]
+        own = [stimuli.captions(i) for i in part] if OWN in captioner.prompt else None
         lines = [json.dumps({"id": i, "text": text, "picture": _pixels(image), **story}, ensure_ascii=False) + "\n"
-                 for i, image, text in zip(part, pictures, captioner.write(pictures), strict=True)]
+                 for i, image, text in zip(part, pictures, captioner.write(pictures, own), strict=True)]
         _append(path, "".join(lines).encode())
     return path
 

@@ -110,3 +110,31 @@ def test_damaged_folder_is_refused(small, tmp_path):
     (tmp_path / "open_clip_model.safetensors").write_bytes(b"\x10" * 200)
     with pytest.raises(FormatError):
         load_clip(f"local-dir:{tmp_path}")
+
+
+def test_a_captioner_writes_targets_and_sees_the_own_captions_in_its_prompt(small, tmp_path, monkeypatch):
+    from brainview.features.captions import Decoding, load_captioner
+    from tests.features.test_captions import _blip2
+
+    model = str(_blip2(tmp_path / "blip2"))  # random weights: what it writes is noise, how it is asked is not
+    captioner = load_captioner(model, "alignment", Decoding(tokens=3, beams=1))
+    asked = []
+    tokenize = captioner.processor
+    captioner.processor = type("Seen", (), {"__call__": lambda _, **k: (asked.extend(k["text"]), tokenize(**k))[1],
+                                            "batch_decode": tokenize.batch_decode, "chat_template": None})()
+    assert len(captioner.write([Walls().image(0)], [Walls().captions(0)])) == 1
+    assert "a red wall the wall is red" in asked[0] and "{captions}" not in asked[0] and "77" in asked[0]
+    monkeypatch.setattr("brainview.features.captions.Captioner.write",
+                        lambda self, images, captions=None: [" and ".join(own) for own in captions])
+    made = make_targets(load_clip(f"local-dir:{small[0]}"), Walls(), np.array([0, 2]), source=f"captioner:{model}")
+    assert made.texts[1] == ["a blue wall and the wall is blue"] and made.story["caption_source"].endswith("blip2")
+
+
+def test_siblings_come_in_couples_and_only_from_their_step_on():
+    pairs, _ = colours(20, 0)
+    both = pairs.and_siblings(colours(8, 1)[0])
+    pick = both.pick(10, 3, np.random.default_rng(0))
+    assert both.singles == 20 and len(set(pick.tolist())) == 10
+    couples = np.sort(pick[pick >= 20]).reshape(-1, 2)
+    assert len(couples) == 3 and (couples[:, 0] % 2 == 0).all() and (np.diff(couples) == 1).all()
+    assert (both.pick(10, 0, np.random.default_rng(0)) < 20).all()

@@ -61,7 +61,8 @@ def _family(rng: np.random.Generator, pool: str, members: int) -> list[Scene]:
     raise BrainViewError("no scene could be composed", where=f"phantom pool {pool}", remedy="Report the seed as a bug.")
 
 
-def generate_scene(index: int, seed: int, level: str = "nsd", *, pool: str = "train", salt: int = 0) -> Scene:
+def generate_scene(index: int, seed: int, level: str = "nsd", *, pool: str = "train", salt: int = 0,
+                   paired: bool | None = None) -> Scene:
     """Make scene `index` of a pool alone; the same values always give the same scene.
 
     Parameters
@@ -72,9 +73,11 @@ def generate_scene(index: int, seed: int, level: str = "nsd", *, pool: str = "tr
         easy, nsd or hard; with "easy" test scenes have no siblings.
     pool : str
         train, test or reserve. Scenes 2k and 2k+1 of the test pool are siblings.
+    paired : bool, optional
+        Whether 2k and 2k+1 are siblings; by default in the test pool alone.
     """
     _check(level, pool)
-    paired = pool == "test" and level != "easy"
+    paired = pool == "test" and level != "easy" if paired is None else paired
     family = _family(_rng(pool, seed, index // 2 if paired else index, salt), pool, 2 if paired else 1)
     return _named(family[index % 2 if paired else 0], index, seed, level, pool, salt)
 
