@@ -86,8 +86,8 @@ def train_cells(path: str, out: Path, cells: Sequence[Cell], subjects: list[str]
         own = dict(cell.options)
         preset = load(entry.presets).PRESETS[own.pop("preset")] if "preset" in own else {}
         stage = Stage(context, number / len(cells), (number + 1) / len(cells), cell.name)
-        load(entry.module).train(path, out / cell.folder, subjects=subjects, options={**preset, **own, **(options or {})},
-                                 context=stage)
+        load(entry.module).train(path, out / cell.folder, subjects=subjects,
+                                 options={**preset, **own, **(options or {})}, context=stage)
         done.append((cell, out / cell.folder))
     return done
 

@@ -99,7 +99,8 @@ def umap(run: str, subject: str, *, neighbours: int = 15, spread: float = 0.1, s
     return ranking.points(ranking.open_shelf(run, subject), neighbours=neighbours, spread=spread, seed=seed)
 
 
-def retrieve(run: str, *, gallery: int | Sequence[int] = 300, seed: int = 0, context: JobContext = QUIET) -> dict[str, Any]:
+def retrieve(run: str, *, gallery: int | Sequence[int] = 300, seed: int = 0,
+             context: JobContext = QUIET) -> dict[str, Any]:
     """Return retrieval rows of every finished subject: four directions, whole gallery and draws, shuffled."""
     from brainview.alignment.workflow import retrieval_rows
 

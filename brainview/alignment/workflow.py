@@ -137,7 +137,8 @@ def _train_one(name: str, system: System, task: Task, context: JobContext) -> No
                                                   "story": story, "cpu_seconds": round(seconds, 1)})
 
 
-def retrieval_rows(found: Embeddings, *, sub_gallery: int | Sequence[int] | None = 300, seed: int = 0) -> list[dict[str, Any]]:
+def retrieval_rows(found: Embeddings, *, sub_gallery: int | Sequence[int] | None = 300,
+                   seed: int = 0) -> list[dict[str, Any]]:
     """Return rows of the four directions, the same with shuffled brains marked ``shuffled``."""
     rows = []
     for control in (False, True):

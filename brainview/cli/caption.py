@@ -14,7 +14,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="small",
                         help="small (BLIP base, CPU) | blip2 (the seed paper's) | smolvlm | qwen | any model for "
                              "image-text-to-text of transformers: hub name or local folder")
-    parser.add_argument("--prompt", default="short", help="short | detailed | alignment | objects | scene | none | any text")
+    parser.add_argument("--prompt", default="short",
+                        help="short | detailed | alignment | objects | scene | none | any text")
     parser.add_argument("--out", type=Path, help="file of JSON lines (default: in the cache)")
     parser.add_argument("--tokens", type=int, default=60, help="most new tokens (60)")
     parser.add_argument("--beams", type=int, default=3, help="beams (3)")

@@ -36,9 +36,9 @@ OWN = "{captions}"
 PROMPTS = {"short": "Describe this image in one sentence.",
            "detailed": "Describe this image in detail: what is there, where it is, and what happens.",
            "objects": "List the objects in this image, separated by commas.",
-           "alignment": f"People described this image as follows: {OWN} Using the image and these sentences, describe it "
-                        "in one paragraph of about 60 words and never more than 77: the main things with their colours, "
-                        "where they are, what happens, and the place. Give the description only.",
+           "alignment": f"People described this image as follows: {OWN} Using the image and these sentences, describe "
+                        "it in one paragraph of about 60 words and never more than 77: the main things with their "
+                        "colours, where they are, what happens, and the place. Give the description only.",
            "scene": "Say in a few words what kind of place this image shows.", "none": ""}
 #: Models that continue a beginning instead of following an instruction; asked nothing, they describe the picture.
 _CONTINUE = ("blip", "git")

@@ -54,7 +54,8 @@ def test_rows_are_paired_with_the_reference_and_what_is_below_is_said(tmp_path):
 def test_cells_have_known_systems_and_folders_of_their_own():
     from brainview.core.systems import SYSTEMS, load
 
-    cells = [*comparison.methods(), *comparison.ablations("mindeye", regions=["streams:early"], captions=["file:x.json"])]
+    cells = [*comparison.methods(),
+             *comparison.ablations("mindeye", regions=["streams:early"], captions=["file:x.json"])]
     assert len({c.folder for c in cells}) == len(cells) and all(c.system in SYSTEMS for c in cells)
     for cell in cells:
         assert cell.options.get("preset", "none") in {"none", *load(SYSTEMS[cell.system].presets).PRESETS}

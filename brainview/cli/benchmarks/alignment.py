@@ -162,5 +162,6 @@ def _print_rows(rows: Sequence[Mapping[str, Any]]) -> str:
     return table([[f"{v:.3f}" if isinstance(v, float) else v for v in r.values()] for r in rows], list(rows[0]))
 
 
-MAKERS = {"methods": _methods, "ablations": _ablations, "clip": _clip, "speed": _speed}
-PRINTERS = {"methods": _print_compared, "ablations": _print_compared, "clip": _print_rows, "speed": _print_rows}
+MAKERS: dict[str, Any] = {"methods": _methods, "ablations": _ablations, "clip": _clip, "speed": _speed}
+PRINTERS: dict[str, Any] = {"methods": _print_compared, "ablations": _print_compared, "clip": _print_rows,
+                            "speed": _print_rows}
