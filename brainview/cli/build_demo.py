@@ -34,6 +34,7 @@ PARTS = {
     "clip": ("the small CLIP", "brainview.cli.build_demo:build_clip"),
     "encoder": ("the whole-brain checkpoint (needs --data)", "brainview.cli.demo_whole_brain:run"),
     "captioner": ("the small captioner", "brainview.cli.demo_captioner:build"),
+    "film": ("the small tower of films", "brainview.cli.demo_film:build"),
     "trunk": ("LLM-VEM's demo trunk, at most 3000 pictures, 300 steps", "brainview.cli.build_demo:build_trunk"),
 }
 

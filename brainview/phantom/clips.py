@@ -6,6 +6,7 @@ together with what it holds, rides or pushes. The middle frame is (nearly) the s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import pi, sin
 
@@ -51,8 +52,12 @@ def clip_frames(scene: Scene, size: int = 160, frames: int = FRAMES) -> np.ndarr
     if not 32 <= size <= 425 or not 2 <= frames <= 240:
         raise BrainViewError(f"a clip of {frames} frames of {size} px cannot be made",
             remedy="Take 2-240 frames of 32-425 px.")
-    return np.stack([draw_scene(moment(scene, k / frames), size,
-        phase=_phase(scene, k / frames)) for k in range(frames)])
+    return frames_at(scene, [k / frames for k in range(frames)], size)
+
+
+def frames_at(scene: Scene, times: Sequence[float], size: int = 160) -> np.ndarray:
+    """Draw a scene at some moments (0..1 of the two seconds), (n, size, size, 3) uint8."""
+    return np.stack([draw_scene(moment(scene, t), size, phase=_phase(scene, t)) for t in times])
 
 
 def _phase(scene: Scene, t: float) -> float:

@@ -88,16 +88,48 @@ class VideoBranch(nn.Module):
         self.queries = nn.Parameter(torch.randn(1, sizes.queries, sizes.width) * 0.02)
         self.proj = SoftProjection(sizes.width, llm_width, llm_sd)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """Return X, (B, 32, width), of (B, frames, tokens, inside)."""
+    def seen(self, tokens: Tensor) -> Tensor:
+        """Return what the video Q-Former attends to, (B, frames x tokens, width), of (B, frames, tokens, inside)."""
         b, f, n, w = tokens.shape
         x = tokens.float().reshape(b * f, n, w)
         if self.own_images:
             x = self.image_qformer(query_embeds=self.image_queries.expand(b * f, -1, -1),
                                    encoder_hidden_states=x).last_hidden_state
         x = x.reshape(b, f, x.shape[1], -1) + self.frames.weight[None, :f, None]
-        return self.video_qformer(query_embeds=self.queries.expand(b, -1, -1),
-                                  encoder_hidden_states=x.flatten(1, 2)).last_hidden_state
+        return x.flatten(1, 2)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return X, (B, 32, width), of (B, frames, tokens, inside)."""
+        return self.video_qformer(query_embeds=self.queries.expand(len(tokens), -1, -1),
+                                  encoder_hidden_states=self.seen(tokens)).last_hidden_state
+
+
+class MixingBridge(nn.Module):
+    """All tokens of a brain to tokens such as frames have: LayerNorm, then a linear map of rank `rank` across tokens.
+
+    MinD-Video's projection head mixes tokens as well (jqin4749/MindVideo, src/MindVideo/models/fmri_encoder.py). No
+    single parcel knows a clip, and a frozen Q-Former expects tokens that each tell a frame.
+
+    Parameters
+    ----------
+    inside, outside : (tokens, width)
+    rank : int
+    """
+
+    def __init__(self, inside: tuple[int, int], outside: tuple[int, int], rank: int) -> None:
+        super().__init__()
+        self.outside = outside
+        self.norm = nn.LayerNorm(inside[1])
+        self.down = nn.Linear(inside[0] * inside[1], rank, bias=False)
+        self.up = nn.Linear(rank, outside[0] * outside[1])
+
+    def features(self, tokens: Tensor) -> Tensor:
+        """Return (B, tokens x width): what the linear map reads."""
+        return self.norm(tokens).flatten(1)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """Return (B, *outside) of (B, *inside)."""
+        return self.up(self.down(self.features(tokens))).unflatten(1, self.outside)
 
 
 class BrainBranch(nn.Module):
@@ -109,16 +141,22 @@ class BrainBranch(nn.Module):
     video : VideoBranch
         Its Q-Former and queries are copied; its projection is shared.
     adaptor : ``nonlinear``, ``lora`` or ``none``; rank : int; scale : float
+    mixing : (tokens, rank), optional
+        Use a :class:`MixingBridge` to so many tokens; None = LayerNorm and Linear for each token, as in the paper.
     """
 
     def __init__(self, tokenizer: Any, encoder: BrainEncoder, video: VideoBranch, *, adaptor: str = "nonlinear",
-                 rank: int = 8, scale: float = 1.0) -> None:
+                 rank: int = 8, scale: float = 1.0, mixing: tuple[int, int] | None = None) -> None:
         super().__init__()
         if adaptor not in KINDS:
             raise MismatchError(f"adaptor must be one of {', '.join(KINDS)}, got {adaptor!r}")
         width = video.sizes.width
         self.tokenizer, self.encoder = tokenizer, encoder
-        self.bridge = nn.Sequential(nn.LayerNorm(encoder.sizes.width), nn.Linear(encoder.sizes.width, width))
+        self.bridge: nn.Module = nn.Sequential(nn.LayerNorm(encoder.sizes.width),
+                                               nn.Linear(encoder.sizes.width, width))
+        if mixing is not None:
+            inside = tokenizer.tokens * tokenizer.times, encoder.sizes.width
+            self.bridge = MixingBridge(inside, (mixing[0], width), mixing[1])
         self.qformer = copy.deepcopy(video.video_qformer)
         self.register_buffer("queries", video.queries.detach().clone())
         if adaptor == "nonlinear":

@@ -33,6 +33,10 @@ class FilmConfig:
     # adaptors, Q-Formers
     adaptor: str = "nonlinear"       # nonlinear, lora, none
     rank: int = 8
+    bridge: str = "token"            # token (the paper's: each token by itself) | mixing (across tokens)
+    bridge_rank: int = 96            # mixing: rank of the map
+    start: str = "random"            # random | ridge (mixing only): closed-form start of the bridge
+    amplitude: float = 0.5           # ridge: 0 = shrunk as ridge says, 1 = as large as in clips
     encoder_trained: bool = False    # ours: train SC-MBM too in stage I (the paper freezes it)
     qformer_trained: bool = False    # ours: train the brain's copy of the video Q-Former in stage I
     qformer_width: int = 128
@@ -65,6 +69,7 @@ class FilmConfig:
     mask_same: bool = False          # leave clips of one category out of each other's negatives
     reduce: str = "mean"
     noise: float = 0.3
+    watch: str = "none"              # person: the last training person is not trained on and chooses the epoch
     # stage II
     stage2_epochs: int = 2
     stage2_lr: float = 5e-4
@@ -91,10 +96,13 @@ class FilmConfig:
     def __post_init__(self) -> None:
         for name, allowed in (("route", ROUTES), ("adaptor", ("nonlinear", "lora", "none")),
                               ("reduce", ("sum", "mean")), ("precision", ("no", "bf16", "fp16")),
-                              ("plane", ("umap", "pca"))):
+                              ("plane", ("umap", "pca")), ("bridge", ("token", "mixing")),
+                              ("start", ("random", "ridge")), ("watch", ("none", "person"))):
             if getattr(self, name) not in allowed:
                 raise MismatchError(f"must be one of {', '.join(allowed)}, got {getattr(self, name)!r}", where=name)
-        for name in ("alpha", "beta", "lam"):
+        if self.start == "ridge" and self.bridge != "mixing":
+            raise MismatchError("ridge starts a mixing bridge only", where="start", remedy="Set bridge=mixing.")
+        for name in ("alpha", "beta", "lam", "amplitude"):
             if not 0 <= getattr(self, name) <= 1:
                 raise MismatchError(f"must lie between 0 and 1, got {getattr(self, name)}", where=name)
 

@@ -54,13 +54,17 @@ class Loop:
         Factor of the learning rate of single weights.
     after : function, optional
         Called after every step with the batch (bank updates).
+    watch : function, optional
+        Called after every epoch; returns how good the weights are (higher is better). The best epoch's weights are in
+        the module at the end, those before the first epoch included.
     """
 
     def __init__(self, module: nn.Module, step: Step, n: int, recipe: Recipe, folder: RunFolder | None = None, *,
                  slow: Callable[[str], float] | None = None, after: Callable[[], None] | None = None,
-                 kept: nn.Module | None = None) -> None:
+                 kept: nn.Module | None = None, watch: Callable[[], float] | None = None) -> None:
         self.module, self.step, self.n, self.recipe, self.folder = module, step, n, recipe, folder
-        self.after, self.kept = after, kept
+        self.after, self.kept, self.watch = after, kept, watch
+        self.best, self.chosen = float("-inf"), {}  # type: float, dict[str, Tensor]
         cuda = torch.cuda.is_available()
         self.accelerator = Accelerator(mixed_precision=recipe.precision if cuda else "no")
         self.device = self.accelerator.device
@@ -86,15 +90,31 @@ class Loop:
         """Train to the end; return one row of mean losses for each epoch that was run now."""
         self._resume()
         rows = []
+        if self.watch is not None and self.epoch == 0:
+            self._judge({"epoch": 0})
         while self.epoch < self.recipe.epochs:
             begun = time.perf_counter()
             row = self._epoch(context, words)
             self.epoch += 1
-            row = {"epoch": self.epoch, "lr": self.optimizer.param_groups[0]["lr"], **row,
-                   "seconds": round(time.perf_counter() - begun, 2)}
+            row = {"epoch": self.epoch, "lr": self.optimizer.param_groups[0]["lr"], **row}
+            if self.watch is not None:
+                row = self._judge(row)
+            row["seconds"] = round(time.perf_counter() - begun, 2)
             rows.append(row)
             self._write(row)
+        if self.watch is not None:
+            with torch.no_grad():
+                for name, parameter in self.named:
+                    parameter.copy_(self.chosen[name])
         return rows
+
+    def _judge(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Ask the watch, and keep the weights when they are the best so far."""
+        assert self.watch is not None
+        value = float(self.watch())
+        if value > self.best:
+            self.best, self.chosen = value, {k: p.detach().clone() for k, p in self.named}
+        return {**row, "watched": value}
 
     def _epoch(self, context: JobContext, words: str) -> dict[str, float]:
         source = np.random.default_rng([self.recipe.seed, self.epoch])
@@ -142,6 +162,8 @@ class Loop:
         if self.kept is not None:
             state |= {f"kept.{k}": v.detach().cpu().numpy() for k, v in self.kept.state_dict().items()}
         tensors = {k: p.detach().float().cpu().numpy() for k, p in self.named}
+        if self.watch is not None:
+            state |= {"best": np.array([self.best])} | {f"best.{k}": v.cpu().numpy() for k, v in self.chosen.items()}
         self.folder.write_generation(tensors, {"epoch": self.epoch, "metrics": row}, state=state, keep=0)
         self.folder.append_history(row)
 
@@ -158,6 +180,9 @@ class Loop:
                 parameter.copy_(torch.from_numpy(np.array(tensors[key]).reshape(parameter.shape)))
         saved = {k: torch.from_numpy(np.array(v)) for k, v in self.folder.load_state("last").items()}
         self.epoch = int(saved.pop("epoch")[0])
+        if self.watch is not None and "best" in saved:
+            self.best = float(saved.pop("best")[0])
+            self.chosen = {k: saved.pop(f"best.{k}").reshape(p.shape).to(p) for k, p in self.named}
         content = self.optimizer.state_dict()
         flat = [p for group in self.optimizer.param_groups for p in group["params"]]
         for key, value in saved.items():

@@ -13,10 +13,9 @@ from brainview.core.errors import MissingError
 from brainview.core.jobs import QUIET, JobContext
 from brainview.datasets.bids_task.people import load_people
 from brainview.datasets.registry import open_dataset
-from brainview.language.video.branches import BrainBranch
 from brainview.language.video.config import FilmConfig
 from brainview.language.video.stages import encode
-from brainview.language.video.train import Parts, all_modules, load_tensors, prepare
+from brainview.language.video.train import Parts, all_modules, brain_branch, load_tensors, prepare
 from brainview.training.run import RunFolder
 
 
@@ -32,8 +31,7 @@ def load_run(run: Path, *, context: JobContext = QUIET) -> Parts:
     config = FilmConfig.of({k: v for k, v in folder.config.items() if k != "subjects"})
     dataset = open_dataset(folder.story["data"])
     parts = prepare(dataset, load_people(run / "people.json"), config, run, context=context)
-    parts.brain = BrainBranch(parts.brain.tokenizer, parts.brain.encoder, parts.video, adaptor=config.adaptor,
-                              rank=config.rank)
+    parts.brain = brain_branch(parts)
     modules = all_modules(parts)
     load_tensors(modules, folder.load("last")[0], run)
     modules.eval().requires_grad_(False)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from brainview.core.jobs import QUIET, JobContext
+from brainview.language.metrics.identification import identify
 from brainview.language.video.adaptors import is_adaptor
 from brainview.language.video.branches import BrainBranch, VideoBranch, train_only
 from brainview.language.video.config import FilmConfig
@@ -29,6 +30,7 @@ from brainview.language.video.losses import (
     clip_loss,
     entropy_separation,
     neighbourhood_loss,
+    sample_vector,
     stage_one_loss,
 )
 from brainview.language.video.mbm import MaskedModel
@@ -101,19 +103,21 @@ def fit_words(llm: SoftLlm, stimulus: np.ndarray, lesson: Lesson, config: FilmCo
 class Contrast(nn.Module):
     """Clip against text, as BLIP-2 trains its Q-Former first; the text side is the mean of word embeddings.
 
+    The clip's side is the very vector that Stage I compares, so that clips lie apart there.
+
     Parameters
     ----------
-    width, words, size : int
-        Of video tokens, of word embeddings, of the common space.
+    width, words : int
+        Of video tokens and of word embeddings.
     """
 
-    def __init__(self, width: int, words: int, size: int = 64) -> None:
+    def __init__(self, width: int, words: int) -> None:
         super().__init__()
-        self.clip, self.text = nn.Linear(width, size), nn.Linear(words, size)
+        self.text = nn.Linear(words, width)
 
     def forward(self, tokens: Tensor, words: Tensor) -> Tensor:
         """Return the contrastive loss of (B, L, width) tokens and (B, words) texts (sum of both directions)."""
-        return clip_loss(self.clip(tokens.float().mean(1)), self.text(words.float()), 10.0)
+        return clip_loss(sample_vector(tokens), self.text(words.float()), 10.0)
 
 
 def fit_video(video: VideoBranch, llm: SoftLlm, tokens: np.ndarray, row: dict[int, int], stimulus: np.ndarray,
@@ -175,8 +179,12 @@ def trained_in_stage_one(config: FilmConfig) -> Any:
 
 
 def fit_stage_one(brain: BrainBranch, targets: np.ndarray, row: dict[int, int], trials: Trials, config: FilmConfig,
-                  folder: RunFolder | None, context: JobContext = QUIET) -> list[dict[str, float]]:
-    """Stage I: Z of a trial to X of its clip, beta L_CLIP + (1 - beta) L_rec."""
+                  folder: RunFolder | None, context: JobContext = QUIET, *,
+                  watched: Trials | None = None) -> list[dict[str, float]]:
+    """Stage I: Z of a trial to X of its clip, beta L_CLIP + (1 - beta) L_rec.
+
+    `watched` are trials of a person who is not trained on; how well they are identified chooses the epoch.
+    """
     holder = nn.Module()
     holder.brain = brain
     holder.logit = nn.Parameter(torch.tensor(float(np.log(1 / config.tau))))
@@ -193,10 +201,18 @@ def fit_stage_one(brain: BrainBranch, targets: np.ndarray, row: dict[int, int], 
 
     loop = Loop(holder, step, len(trials), Recipe(config.stage1_epochs, config.batch, config.stage1_lr,
                                                   config.weight_decay, config.clip_grad, config.precision,
-                                                  config.seed), folder)
+                                                  config.seed), folder,
+                watch=None if watched is None else lambda: identified(brain, targets, row, watched))
     rows = loop.run(context, "stage I")
     holder.requires_grad_(False).eval()
     return rows
+
+
+def identified(brain: BrainBranch, targets: np.ndarray, row: dict[int, int], trials: Trials) -> float:
+    """Return the 2-way identification (percent) of clips by Z among the clips of the same trials."""
+    z = sample_vector(torch.from_numpy(encode(brain, trials)))
+    x = sample_vector(torch.from_numpy(np.stack([targets[row[int(i)]] for i in trials.stimulus]).astype(np.float32)))
+    return 100 * float(identify((z @ x.T).numpy()).two_way.mean())
 
 
 def _noisy(x: np.ndarray, noise: float, source: np.random.Generator) -> np.ndarray:
@@ -214,6 +230,22 @@ def encode(brain: BrainBranch, trials: Trials, *, batch: int = 64, context: JobC
     return np.concatenate(out) if out else np.zeros((0, 1, 1), np.float32)
 
 
+@torch.inference_mode()
+def answered(brain: BrainBranch, video: VideoBranch, llm: SoftLlm, trials: Trials, lesson: Lesson,
+             batch: int = 64) -> float:
+    """Return the cross-entropy (nats a token) of the answers to the first question from brains."""
+    brain.eval()
+    key = next(iter(lesson.questions))
+    known = np.flatnonzero([(lesson.names[i], key) in lesson.answers.text for i in trials.stimulus.tolist()])
+    device, total = next(brain.parameters()).device, 0.0
+    for part in batches(len(known), batch, None):
+        index = known[part]
+        said = [lesson.answers.text[lesson.names[i], key] for i in trials.stimulus[index].tolist()]
+        z = brain(torch.from_numpy(trials.brains(index)).to(device))
+        total += len(index) * float(llm.loss(video.proj(z), [lesson.questions[key]] * len(index), said))
+    return total / max(1, len(known))
+
+
 def feature_of(tokens: Tensor) -> Tensor:
     """Return f, (B, width): the mean of the 32 output tokens, read after the bridge."""
     return tokens.float().mean(1)
@@ -221,8 +253,11 @@ def feature_of(tokens: Tensor) -> Tensor:
 
 def fit_stage_two(brain: BrainBranch, video: VideoBranch, llm: SoftLlm, g: CosineClassifier, source_trials: Trials,
                   target_trials: Trials, lesson: Lesson, config: FilmConfig, folder: RunFolder | None,
-                  context: JobContext = QUIET) -> list[dict[str, float]]:
-    """Stage II: lambda L_CE + (1 - lambda) L_DA; the bank is filled with one forward pass first."""
+                  context: JobContext = QUIET, *, watched: Trials | None = None) -> list[dict[str, float]]:
+    """Stage II: lambda L_CE + (1 - lambda) L_DA; the bank is filled with one forward pass first.
+
+    `watched` are trials of a person who is not trained on; the cross-entropy of their answers chooses the epoch.
+    """
     holder = nn.ModuleDict({"brain": brain, "g": g, "proj": video.proj, "llm": llm.model})
     more = config.adaptors_in_stage2
 
@@ -262,7 +297,8 @@ def fit_stage_two(brain: BrainBranch, video: VideoBranch, llm: SoftLlm, g: Cosin
     loop = Loop(holder, step, len(source_trials), Recipe(config.stage2_epochs, config.batch, config.stage2_lr,
                                                          config.weight_decay, config.clip_grad, config.precision,
                                                          config.seed), folder,
-                slow=lambda name: 0.1 if is_adaptor(name) or "tokenizer." in name else 1.0, after=after, kept=bank)
+                slow=lambda name: 0.1 if is_adaptor(name) or "tokenizer." in name else 1.0, after=after, kept=bank,
+                watch=None if watched is None else lambda: -answered(brain, video, llm, watched, lesson))
     bank.to(loop.device)
     if adapt:
         for index in batches(len(target_trials), config.batch, None):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from brainview.core.errors import BrainViewError, MismatchError
 from brainview.maps.space import GrayordinateSpace, MaskedSpace, Space, SurfaceSpace, VolumeSpace
@@ -33,6 +34,7 @@ class SurfaceTokenizer(nn.Module):
     order: Tensor
     owner: Tensor
     share: Tensor
+    slots: Tensor
 
     def __init__(self, parcels: np.ndarray, width: int, patch: int = 16, times: int = 1) -> None:
         super().__init__()
@@ -48,11 +50,19 @@ class SurfaceTokenizer(nn.Module):
             owner += [parcel] * len(rows[-1])
         self.register_buffer("order", torch.from_numpy(np.concatenate(rows)), persistent=False)
         self.register_buffer("owner", torch.tensor(owner), persistent=False)
-        share = 1 / np.bincount(owner, minlength=count)
-        self.register_buffer("share", torch.from_numpy(share.astype(np.float32)), persistent=False)
+        counts = np.bincount(owner, minlength=count)
+        self.register_buffer("share", torch.from_numpy((1 / counts).astype(np.float32)), persistent=False)
+        slots = np.full((count, counts.max()), len(owner))  # parcels side by side; empty slots read a row of zeros
+        for parcel in range(count):
+            slots[parcel, :counts[parcel]] = np.flatnonzero(np.array(owner) == parcel)
+        self.register_buffer("slots", torch.from_numpy(slots), persistent=False)
         self.tokens, self.times, self.target_width = count, times, patch
         self.embed = nn.Conv1d(1, width, patch, stride=patch)
-        self.gain = nn.Parameter(1 + 0.5 * torch.randn(len(owner), width))
+        with torch.no_grad():  # betas are smooth: the mean of a patch carries what is common, single vertices are noise
+            self.embed.weight.copy_((1 + 0.3 * torch.randn(width, 1, patch)) / patch)
+            self.embed.bias.zero_()  # type: ignore[union-attr]
+        # gains of mixed sign, so large that tokens are about as large as patches
+        self.gain = nn.Parameter(torch.randn(len(owner), width) * self.share[self.owner].rsqrt()[:, None])
         self.time = nn.Parameter(torch.randn(times, width) * 0.02)
 
     def _patches(self, x: Tensor) -> Tensor:
@@ -62,22 +72,26 @@ class SurfaceTokenizer(nn.Module):
             raise MismatchError(f"the tokenizer was made for {self.times} volumes a trial, got {x.shape[1]}")
         return x[..., self.order]  # (B, T, patches, patch)
 
-    def _pool(self, values: Tensor) -> Tensor:
-        out = values.new_zeros(*values.shape[:2], self.tokens, values.shape[-1])
-        out.index_add_(2, self.owner, values)
-        return out * self.share[:, None]
+    def _side_by_side(self, rows: Tensor) -> Tensor:
+        """Return (..., parcels, slots, k) of (..., patches, k)."""
+        return F.pad(rows, (0, 0, 0, 1))[..., self.slots, :]
 
     def forward(self, x: Tensor) -> Tensor:
         """Return (B, T x parcels, width) tokens of (B, T, locations) or (B, locations)."""
         patches = self._patches(x)
-        b, t, n, p = patches.shape
-        values = self.embed(patches.reshape(b * t, 1, n * p)).transpose(1, 2).reshape(b, t, n, -1)
-        tokens = self._pool(values * self.gain) + self.time[None, :, None]
-        return tokens.flatten(1, 2)
+        b, t = patches.shape[:2]
+        # mean over patches of gain * (kernel . patch + bias), as one product for every parcel
+        kernel, gain = self.embed.weight[:, 0].T, self.gain * self.share[self.owner][:, None]
+        weight = self._side_by_side((gain[:, None] * kernel[None]).flatten(1))
+        weight = weight.unflatten(-1, (-1, gain.shape[1])).flatten(1, 2)  # (parcels, slots x patch, width)
+        seen = self._side_by_side(patches).flatten(3).flatten(0, 1).transpose(0, 1)  # (parcels, B T, slots x patch)
+        values = torch.bmm(seen, weight).transpose(0, 1).unflatten(0, (b, t))
+        values = values + self._side_by_side(gain).sum(1) * self.embed.bias
+        return (values + self.time[None, :, None]).flatten(1, 2)
 
     def targets(self, x: Tensor) -> Tensor:
         """Return (B, T x parcels, patch): the mean patch of every parcel, what masked modelling rebuilds."""
-        return self._pool(self._patches(x)).flatten(1, 2)
+        return (self._side_by_side(self._patches(x)).sum(3) * self.share[:, None]).flatten(1, 2)
 
 
 class VolumeTokenizer(nn.Module):

@@ -18,6 +18,8 @@ from brainview.core.jobs import QUIET, JobContext
 from brainview.core.names import shown
 from brainview.core.paths import cache_dir
 from brainview.datasets.bids_task.clips import ClipStimuli
+from brainview.language.video.motion import NAME as MOTION
+from brainview.language.video.motion import load_motion
 
 
 class Tower(Protocol):
@@ -103,13 +105,15 @@ class InstructTower:
 
 
 def load_tower(name: str) -> Tower:
-    """Load a tower: ``phantom-clip``, any open_clip name, or ``instructblipvideo:FOLDER-OR-HUB-NAME``.
+    """Load a tower: ``phantom-film``, ``phantom-clip``, any open_clip name, or ``instructblipvideo:FOLDER-OR-HUB``.
 
     Raises
     ------
     MissingError
         Not on this machine. FormatError: files that are no such model.
     """
+    if name == MOTION:
+        return load_motion()
     if not name.startswith("instructblipvideo:"):
         from brainview.features.clip_pair import load_clip
 

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import platform
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from brainview.datasets.registry import open_dataset
 from brainview.language.video.branches import BrainBranch, BranchSizes, VideoBranch
 from brainview.language.video.config import PRESETS as PRESETS
 from brainview.language.video.config import FilmConfig
-from brainview.language.video.data import FilmData, load_film
+from brainview.language.video.data import FilmData, Trials, load_film
 from brainview.language.video.llm import SoftLlm, TinySizes, load_llm, reload_tiny, save_llm, tiny_llm
 from brainview.language.video.losses import CosineClassifier
 from brainview.language.video.mbm import BrainEncoder, MaskedModel, MbmSizes, load_mind_vis
@@ -42,6 +43,7 @@ from brainview.language.video.stages import (
     fit_words,
     video_targets,
 )
+from brainview.language.video.start import start_bridge
 from brainview.language.video.teacher import find_answers, read_questions
 from brainview.language.video.tokenizers import make_tokenizer
 from brainview.language.video.towers import clip_tokens, load_tower
@@ -67,6 +69,24 @@ class Parts:
     tokens: np.ndarray
     token_row: dict[int, int]
     there: np.ndarray
+    first: BrainBranch | None = None  # the brain branch as Stage I left it
+
+
+def brain_branch(parts: Parts) -> BrainBranch:
+    """Return the brain branch of a configuration round the tokenizer and encoder of `parts`; weights as torch draws."""
+    config, video = parts.config, parts.video
+    per_frame = config.image_queries if video.own_images else parts.tokens.shape[2]
+    mixing = (parts.tokens.shape[1] * per_frame, config.bridge_rank) if config.bridge == "mixing" else None
+    return BrainBranch(parts.brain.tokenizer, parts.brain.encoder, video, adaptor=config.adaptor, rank=config.rank,
+                       mixing=mixing)
+
+
+def watch_split(trials: Trials, config: FilmConfig) -> tuple[Trials, Trials | None]:
+    """Return the trials that are trained on and, for ``watch=person``, those of the last training person."""
+    if config.watch == "none" or len(trials.people) < 2:
+        return trials, None
+    last = trials.who == len(trials.people) - 1
+    return trials.at(np.flatnonzero(~last)), trials.at(np.flatnonzero(last))
 
 
 def train(path: os.PathLike | str, run: os.PathLike | str, *, subjects: list[str] | None = None,
@@ -174,10 +194,15 @@ def _fit(parts: Parts, folder: RunFolder, context: JobContext) -> dict[str, np.n
     _pretrain(parts, folder, Stage(context, 0.38, 0.5))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed + 1)
-        parts.brain = BrainBranch(parts.brain.tokenizer, parts.brain.encoder, parts.video, adaptor=config.adaptor,
-                                  rank=config.rank)
-    fit_stage_one(parts.brain, targets, row, data.train, config, _stage(folder, "stage1", config, parts),
-                  Stage(context, 0.5, 0.75))
+        parts.brain = brain_branch(parts)
+    fitted, watched = watch_split(data.train, config)
+    stage = _stage(folder, "stage1", config, parts)
+    if config.start == "ridge" and not stage.has_generation:
+        clips = parts.tokens[np.array([row[int(s)] for s in fitted.stimulus])]
+        start_bridge(parts.brain, parts.video, clips, fitted, amplitude=config.amplitude, seed=config.seed,
+                     context=Stage(context, 0.5, 0.55))
+    fit_stage_one(parts.brain, targets, row, fitted, config, stage, Stage(context, 0.55, 0.75), watched=watched)
+    parts.first = copy.deepcopy(parts.brain)
     before = {part: encode(parts.brain, getattr(data, part)).mean(1) for part in ("train", "adapt", "test")}
     _second(parts, folder, config, "stage2", Stage(context, 0.75, 1.0))
     after = {part: encode(parts.brain, getattr(data, part)).mean(1) for part in ("train", "adapt", "test")}
@@ -206,23 +231,16 @@ def _pretrain(parts: Parts, folder: RunFolder, context: JobContext) -> None:
 
 def _second(parts: Parts, folder: RunFolder, config: FilmConfig, name: str, context: JobContext) -> None:
     if config.stage2_epochs:
-        fit_stage_two(parts.brain, parts.video, parts.llm, parts.g, parts.data.train, parts.data.adapt, parts.lesson,
-                      config, _stage(folder, name, config, parts), context)
+        fitted, watched = watch_split(parts.data.train, config)
+        fit_stage_two(parts.brain, parts.video, parts.llm, parts.g, fitted, parts.data.adapt, parts.lesson,
+                      config, _stage(folder, name, config, parts), context, watched=watched)
 
 
 def second_without_adaptation(parts: Parts, folder: RunFolder, context: JobContext = QUIET) -> tuple[BrainBranch, Any]:
     """Return brain and g of a Stage II without the target's losses, from the same Stage I (the ablation)."""
-    import copy
-
     config = parts.config.having(adapt=False, separate=False)
-    start = RunFolder.open(folder.path / "stages" / "stage1").load("last")[0]
-    brain, g = copy.deepcopy(parts.brain), copy.deepcopy(parts.g)
-    with torch.no_grad():
-        own = dict(brain.named_parameters())
-        for key, value in start.items():
-            if key.startswith("brain."):
-                weight = own[key.removeprefix("brain.")]
-                weight.copy_(torch.from_numpy(np.array(value).reshape(weight.shape)))
+    brain, g = copy.deepcopy(parts.first), copy.deepcopy(parts.g)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         g.weight.copy_(0.02 * torch.randn(g.weight.shape))
     other = Parts(**{**parts.__dict__, "brain": brain, "g": g, "config": config})
