@@ -105,15 +105,15 @@ class InstructTower:
 
 
 def load_tower(name: str) -> Tower:
-    """Load a tower: ``phantom-film``, ``phantom-clip``, any open_clip name, or ``instructblipvideo:FOLDER-OR-HUB``.
+    """Load a tower: ``phantom-film[:FOLDER]``, ``phantom-clip``, an open_clip name, ``instructblipvideo:FOLDER-OR-HUB``.
 
     Raises
     ------
     MissingError
         Not on this machine. FormatError: files that are no such model.
     """
-    if name == MOTION:
-        return load_motion()
+    if name == MOTION or name.startswith(f"{MOTION}:"):
+        return load_motion(Path(name.split(":", 1)[1]) if ":" in name else None)
     if not name.startswith("instructblipvideo:"):
         from brainview.features.clip_pair import load_clip
 
