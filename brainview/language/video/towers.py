@@ -105,7 +105,7 @@ class InstructTower:
 
 
 def load_tower(name: str) -> Tower:
-    """Load a tower: ``phantom-film[:FOLDER]``, ``phantom-clip``, an open_clip name, ``instructblipvideo:FOLDER-OR-HUB``.
+    """Load ``phantom-film[:FOLDER]``, ``phantom-clip``, an open_clip name or ``instructblipvideo:FOLDER-OR-HUB``.
 
     Raises
     ------
