@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from brainview.core.errors import MissingError
+from brainview.core.jobs import QUIET, JobContext
 from brainview.maps.brainmap import BrainMap
+from brainview.maps.display import ColorRule, rule_for
+from brainview.maps.layers import Gate, Layer
 from brainview.maps.rois import RoiClass
 
 #: Kinds of maps that a run or a data set gives.
@@ -112,6 +115,53 @@ def _of_dataset(path: str, brain: str, kind: str, stimulus: int) -> BrainMap:
     return response.having(kind="diverging", limits=(-limit, limit))
 
 
+def load_map_job(where: Mapping[str, Any], *, context: JobContext = QUIET) -> BrainMap:
+    """Return the map that a layer or a project names: ``path`` and arguments of :func:`load_map`."""
+    context.check()
+    known = {k: v for k, v in where.items() if k in ("index", "brain", "metric", "kind", "stimulus")}
+    if not isinstance(where.get("path"), str):
+        raise MissingError("a layer does not say where its map is", remedy="Give its path.")
+    return load_map(where["path"], **known)
+
+
+def load_layers(entries: Iterable[Mapping[str, Any]], brain_map: BrainMap, rule: ColorRule, *,
+                mesh: str = "fsaverage5") -> list[Layer]:
+    """Return maps over each other, the lowest first.
+
+    Parameters
+    ----------
+    entries : iterable of mapping
+        ``map`` (how it is found: ``path`` and arguments of :func:`load_map`), ``rule``, ``opacity``, ``visible``,
+        ``second`` (found like a map) and ``gate`` (what it does, fields of :class:`brainview.maps.layers.Gate`). One
+        entry has ``main`` instead of ``map`` and ``rule``: it is `brain_map` with `rule`; on top where none has.
+    brain_map : BrainMap
+        In the space in which it is drawn; the others are put there (volumes on the mesh, surfaces into MNI152).
+    """
+    out, found = [], False
+    for entry in entries:
+        main = bool(entry.get("main"))
+        found = found or main
+        own = brain_map if main else _drawn_with(load_map_job(entry.get("map") or {}), brain_map, mesh)
+        changes: dict[str, Any] = {k: entry[k] for k in ("opacity", "visible") if k in entry}
+        if entry.get("gate") is not None:
+            changes |= {"gate": Gate.from_dict(entry["gate"]), "second_where": dict(entry.get("second") or {}),
+                        "second": _drawn_with(load_map_job(entry.get("second") or {}), brain_map, mesh)}
+        colors = rule if main else ColorRule.from_dict({**rule_for(own).to_dict(), **(entry.get("rule") or {})})
+        out.append(Layer(own, colors, where={} if main else dict(entry.get("map") or {}), **changes))
+    return out if found or not out else [*out, Layer(brain_map, rule)]
+
+
+def _drawn_with(one: BrainMap, main: BrainMap, mesh: str) -> BrainMap:
+    """Return a layer in a form that can be drawn with the main map, as the window does it."""
+    from brainview.maps import jobs
+    from brainview.maps.space import VolumeSpace
+
+    volume = isinstance(main.space.root, VolumeSpace)
+    if isinstance(one.space.root, VolumeSpace) == volume:
+        return one
+    return jobs.to_volume(one) if volume else jobs.to_surface(one, mesh)
+
+
 def load_outlines(path: os.PathLike | str, brain: str, names: Iterable[str]) -> dict[str, RoiClass]:
     """Return classes of regions of a subject of a data set, by name; raises MissingError for an unknown one."""
     from brainview.datasets import jobs
@@ -127,7 +177,7 @@ def load_outlines(path: os.PathLike | str, brain: str, names: Iterable[str]) -> 
 def picture(brain_map: BrainMap, out: os.PathLike | str, *, rule: dict[str, Any] | None = None,
             look: dict[str, Any] | None = None, outlines: Mapping[str, RoiClass] | None = None,
             size: tuple[int, int] = (1600, 1200), dpi: float = 150.0, mesh: str = "fsaverage5",
-            on_surface: bool = False) -> Path:
+            on_surface: bool = False, layers: Iterable[Mapping[str, Any]] = ()) -> Path:
     """Write a picture of a map as PNG; returns its path.
 
     Parameters
@@ -143,8 +193,9 @@ def picture(brain_map: BrainMap, out: os.PathLike | str, *, rule: dict[str, Any]
         Pixels. dpi : dots per inch, written into the file.
     mesh, on_surface
         A volume is drawn on this mesh instead of as slices when `on_surface` is true.
+    layers : iterable of mapping
+        Maps over each other, see :func:`load_layers`; empty draws the map alone.
     """
-    from brainview.maps.display import ColorRule, rule_for
     from brainview.maps.space import VolumeSpace
     from brainview.scene.snapshot import Look, look_from, snapshot
 
@@ -153,5 +204,6 @@ def picture(brain_map: BrainMap, out: os.PathLike | str, *, rule: dict[str, Any]
 
         brain_map = to_surface(brain_map, mesh)
     own = rule_for(brain_map).to_dict()
-    return snapshot(brain_map, Path(out), size=size, dpi=dpi, rule=ColorRule.from_dict({**own, **(rule or {})}),
-                    look=look_from(look) if look else Look(), outlines=outlines)
+    colors = ColorRule.from_dict({**own, **(rule or {})})
+    return snapshot(brain_map, Path(out), size=size, dpi=dpi, rule=colors, look=look_from(look) if look else Look(),
+                    outlines=outlines, layers=load_layers(layers, brain_map, colors, mesh=mesh))

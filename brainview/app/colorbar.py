@@ -13,6 +13,7 @@ from PySide6.QtGui import (
     QPainter,
     QPaintEvent,
     QPen,
+    QResizeEvent,
 )
 from PySide6.QtWidgets import QMenu, QSizePolicy, QWidget
 
@@ -20,14 +21,15 @@ from brainview.app.pixels import to_image
 from brainview.core.names import shown
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.display import DEFAULT_COLORMAPS, ColorRule, auto_limits, threshold_percentile, threshold_value
+from brainview.maps.layers import Layer
 from brainview.scene import colormaps
-from brainview.scene.colors import Bar, bar, number
+from brainview.scene.colors import Bar, bar_of, number
 
 _LEFT, _BAR_TOP, _BAR_HEIGHT = 14, 27, 12
 
 
 class ColorBar(QWidget):
-    """Draws :func:`brainview.scene.colors.bar`; dragging sets the threshold, the menu the rest.
+    """Draws :func:`brainview.scene.colors.bar_of`; dragging sets the threshold, the menu the rest.
 
     Signals
     -------
@@ -52,17 +54,26 @@ class ColorBar(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
 
     def sizeHint(self) -> QSize:
-        """Return a strip that holds title, bar and ticks."""
-        return QSize(420, 62)
+        """Return a strip that holds title, bar and ticks, and a note that does not fit beside the title."""
+        note = self._bar.note if self._bar is not None and not self._bar.labels else ""
+        wide = QFontMetricsF(self.font()).horizontalAdvance(note) >= self._span().width() * 0.6
+        return QSize(420, 78 if note and wide else 62)
 
-    def show_map(self, brain_map: BrainMap | None, rule: ColorRule, locked: bool = False) -> None:
-        """Show the colours of a map; hidden without one."""
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The note may need a line of its own now."""
+        super().resizeEvent(event)
+        self.updateGeometry()
+
+    def show_map(self, brain_map: BrainMap | None, rule: ColorRule, locked: bool = False,
+                 layer: Layer | None = None) -> None:
+        """Show the colours of a map, seen as a layer where it is one; hidden without a map."""
         self._map, self._rule, self._locked = brain_map, rule, locked
-        self._bar = bar(rule, brain_map) if brain_map is not None else None
+        self._bar = None if brain_map is None else bar_of(layer if layer is not None else Layer(brain_map, rule))
         self.setVisible(brain_map is not None)
         if self._bar is not None and brain_map is not None:
             self.setToolTip(brain_map.definition)
             low, high = rule.limits
+            self.updateGeometry()
             self.setAccessibleDescription(f"{self._bar.title}, from {number(low)} to {number(high)}. {self._bar.note}")
         self.update()
 
@@ -99,8 +110,13 @@ class ColorBar(QWidget):
             return
         if note_width and note_width < span.width() * 0.6:
             painter.setPen(quiet)
-            painter.drawText(QPointF(span.right() - note_width, 18), self._bar.note)
-        painter.drawImage(span, to_image(self._bar.colors[None]))
+            painter.drawText(QPointF(span.right() - note_width, 18), shown(self._bar.note))
+        elif note_width:  # no room beside the title: a line of its own under the numbers
+            painter.setPen(quiet)
+            cut = QFontMetricsF(self.font()).elidedText(shown(self._bar.note), Qt.TextElideMode.ElideRight,
+                                                        span.width())
+            painter.drawText(QPointF(span.left(), span.bottom() + 31), cut)
+        painter.drawImage(span, to_image(self._bar.picture))
         self._paint_scale(painter, span, ink, quiet)
 
     def _paint_scale(self, painter: QPainter, span: QRectF, ink: QColor, quiet: QColor) -> None:

@@ -134,6 +134,8 @@ def _view(c: Controller) -> list[Command]:
                 enabled=lambda: c.session.maps_of_file() > 1, hint="A file of several maps shows one at a time"),
         Command("view.previous_map", "Previous map of the file", partial(c.session.step_map, -1), "PgUp", menu, "maps",
                 enabled=lambda: c.session.maps_of_file() > 1),
+        Command("view.keep_layer", "Keep this map as a layer", c.keep_layer, "Ctrl+L", menu, "layers",
+                enabled=lambda: c.view.map is not None, hint="The next map that is shown lies over it"),
         Command("view.lock", "Lock limits", lambda: setattr(c.view, "lock_limits", not c.view.lock_limits), "K", menu,
                 "limits", checked=lambda: c.view.lock_limits,
                 hint="Keep the limits of the colour bar when another map is shown"),
@@ -145,7 +147,7 @@ def _window(c: Controller) -> list[Command]:
     menu = "&Window"
     docks = (("subjects", "Subjects and training"), ("encoding", "Encoding"), ("attribution", "Attribution"),
              ("decoding", "Decoding"), ("stimuli", "Stimuli"), ("jobs", "Jobs"),
-             ("peaks", "Peaks and clusters"))
+             ("peaks", "Peaks and clusters"), ("layers", "Layers"))
     out = [Command(f"window.{name}", words, partial(c.window.show_dock, name), f"Ctrl+{k}", menu, "docks")
            for k, (name, words) in enumerate(docks, start=1)]
     return [*out,

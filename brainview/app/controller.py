@@ -15,6 +15,7 @@ from brainview.app.copying import Copying
 from brainview.app.errors import Reporter
 from brainview.app.export_dialog import ExportDialog
 from brainview.app.going import Going
+from brainview.app.layering import Layering
 from brainview.app.looks import Looks
 from brainview.app.moving import Moving
 from brainview.app.window import MainWindow
@@ -23,6 +24,7 @@ from brainview.maps.display import Pick
 from brainview.state.app import GROUP, AppState, Source
 from brainview.state.atlases import AtlasState
 from brainview.state.commands import Commands
+from brainview.state.layers import LayerPart
 from brainview.state.project import SUFFIX
 from brainview.state.session import Session
 from brainview.state.showing import Shower
@@ -34,7 +36,7 @@ log = logging.getLogger("brainview")
 MAPS = "Maps (*.nii *.nii.gz *.gii *.mgh *.mgz *.annot *.curv *.sulc *.thickness *.area *.label *.npy);;All files (*)"
 
 
-class Controller(Looks, Going, Copying, Moving, Atlases, Wizards, Comparing):
+class Controller(Looks, Going, Copying, Moving, Atlases, Wizards, Comparing, Layering):
     """Holds the parts of one window together.
 
     Parameters
@@ -54,6 +56,8 @@ class Controller(Looks, Going, Copying, Moving, Atlases, Wizards, Comparing):
         self.shower = Shower(self.session)
         self.atlases = AtlasState()
         self.session.parts["atlases"] = self.atlases
+        self.layer_part = LayerPart(self.view)
+        self.session.parts["layers"] = self.layer_part
         self.reporter = Reporter(window.notices)
         self.commands: Commands | None = None
         self.folder = str(Path.home())

@@ -14,7 +14,7 @@ GLYPHS = {
     "train": "mdi6.play", "save": "mdi6.content-save-outline", "export": "mdi6.export-variant",
     "picture": "mdi6.image-outline", "undo": "mdi6.undo", "redo": "mdi6.redo", "theme": "mdi6.brightness-6",
     "help": "mdi6.keyboard-outline", "close": "mdi6.close", "cancel": "mdi6.close-circle-outline",
-    "retry": "mdi6.refresh", "log": "mdi6.text-box-outline", "down": "mdi6.chevron-down",
+    "retry": "mdi6.refresh", "log": "mdi6.text-box-outline", "down": "mdi6.chevron-down", "up": "mdi6.chevron-up",
     "right": "mdi6.chevron-right", "search": "mdi6.magnify", "error": "mdi6.alert-circle-outline",
     "warning": "mdi6.alert-outline", "info": "mdi6.information-outline", "done": "mdi6.check-circle-outline",
     "jobs": "mdi6.progress-clock", "brain": "mdi6.brain", "subjects": "mdi6.account-multiple-outline",

@@ -46,7 +46,8 @@ class Moving:
     async def write_page(self, path: str) -> None:
         """Write the map on screen as one HTML file."""
         await self.session.ask(PAGE, f"Write {Path(path).name}", lane="batch", map=self._on_cortex(), path=path,
-                               rule=self.view.rule, background=self.view.background)
+                               rule=self.view.rule, background=self.view.background,
+                               layers=self.window.viewer.drawn_layers())
         self.reporter.tell(f"Wrote {Path(path).name}; it opens in any browser", "done")
 
     def choose_movie(self) -> None:
@@ -65,5 +66,6 @@ class Moving:
         look = asdict(self.window.viewer.look())
         look.pop("cameras")
         await self.session.ask(MOVIE, f"Movie {Path(path).name}", lane="batch", map=self._on_cortex(), path=path,
-                               kind=kind, rule=self.view.rule, look=look, **settings)
+                               kind=kind, rule=self.view.rule, look=look,
+                               layers=self.window.viewer.drawn_layers(), **settings)
         self.reporter.tell(f"Wrote {Path(path).name}", "done")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from PIL import Image
@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from brainview.app.pixels import to_image
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.display import ColorRule, Pick
+from brainview.maps.layers import Layer
 from brainview.maps.rois import RoiClass
 from brainview.scene import figure
 from brainview.scene.slices import PLANES, SliceScene
@@ -45,7 +46,8 @@ class SliceWidget(QWidget):
         self.setAccessibleName("Slices")
 
     def show_map(self, brain_map: BrainMap, rule: ColorRule, outlines: Mapping[str, RoiClass], *, background: str,
-                 radiological: bool, mode: str, cursor: tuple[float, float, float] | None) -> None:
+                 radiological: bool, mode: str, cursor: tuple[float, float, float] | None,
+                 layers: Sequence[Layer] = ()) -> None:
         """Show a volume map; only what has changed is made anew."""
         from brainview.scene.slices import own_anatomy, underlay_of
 
@@ -61,6 +63,8 @@ class SliceWidget(QWidget):
             if fresh:
                 self.place = scene.best()
         scene.set_rule(rule)
+        if layers:
+            scene.set_layers(layers)
         scene.set_outlines(outlines)
         self.mode = mode
         if cursor is not None:

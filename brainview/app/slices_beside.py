@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 from brainview.app.slice_widget import SliceWidget
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.display import Pick, rule_for
+from brainview.maps.layers import Layer
 from brainview.maps.rois import RoiClass
 from brainview.maps.space import SurfaceSpace, VolumeSpace, get_space
 from brainview.scene.links import nearest_vertex, place_of
@@ -43,6 +44,7 @@ class SlicesBeside(QWidget):
         self._asked: BrainMap | None = None
         self._clicked: tuple[Pick, tuple[float, float, float]] | None = None
         self._empty: BrainMap | None = None
+        self._layers: Callable[[BrainMap], Sequence[Layer]] = lambda _: ()
         self.slices = SliceWidget(self)
         self.slices.setAccessibleName("Slices beside the cortex")
         column = QVBoxLayout(self)
@@ -67,10 +69,12 @@ class SlicesBeside(QWidget):
     def set_volume(self, surface: BrainMap, volume: BrainMap) -> None:
         """Hand over the volume form of a surface map (the answer to `volume_needed`)."""
         self._twin = (surface, volume)
-        self.sync({})
+        self.sync({}, self._layers)
 
-    def sync(self, outlines: Mapping[str, RoiClass]) -> None:
-        """Show what the state says; `outlines` have labels on the volume's space."""
+    def sync(self, outlines: Mapping[str, RoiClass],
+             layers: Callable[[BrainMap], Sequence[Layer]] = lambda _: ()) -> None:
+        """Show what the state says; `outlines` have labels on the volume's space, `layers` gives them in it."""
+        self._layers = layers
         view = self._view
         shown = self._volume()
         volume_drawn = view.map is not None and isinstance(view.map.space.root, VolumeSpace)
@@ -84,7 +88,8 @@ class SlicesBeside(QWidget):
             cursor = self._clicked[1]
         rule = view.rule if shown is not self._empty else rule_for(shown)
         self.slices.show_map(shown, rule, dict(outlines) if volume_drawn else {}, background=view.background,
-                             radiological=view.radiological, mode="ortho", cursor=cursor)
+                             radiological=view.radiological, mode="ortho", cursor=cursor,
+                             layers=() if shown is self._empty else layers(shown))
 
     def _volume(self) -> BrainMap | None:
         """Return what is drawn: the map, its volume form, or no data on the template; None where none fits."""

@@ -16,11 +16,13 @@ from PySide6.QtGui import QKeyEvent, QSurfaceFormat
 from PySide6.QtWidgets import QLabel, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from brainview.app.colorbar import ColorBar
+from brainview.app.colorbars import ColorBars
 from brainview.app.gl_probe import Graphics, Probe
 from brainview.app.slices_beside import SlicesBeside
 from brainview.app.view_bar import ViewBar
 from brainview.app.viewer_export import ViewerExport
 from brainview.app.viewer_keys import key_name, viewer_keys
+from brainview.app.viewer_layers import ViewerLayers
 from brainview.app.viewer_parts import EMPTY, Drawn, Page, Pill, dress
 from brainview.core.errors import BrainViewError
 from brainview.core.names import shown
@@ -28,6 +30,7 @@ from brainview.maps.brainmap import BrainMap
 from brainview.maps.display import Pick
 from brainview.maps.rois import RoiClass
 from brainview.maps.space import Space, VolumeSpace, surface_space
+from brainview.state.layers import change, main_index, stack
 from brainview.state.view import ViewState
 
 CanvasKind = Literal["auto", "qt", "image"]
@@ -48,7 +51,7 @@ def prepare_surface_format() -> None:
     QSurfaceFormat.setDefaultFormat(wanted)
 
 
-class Viewer(ViewerExport, QWidget):
+class Viewer(ViewerLayers, ViewerExport, QWidget):
     """A brain that shows a ViewState.
 
     Parameters
@@ -65,6 +68,8 @@ class Viewer(ViewerExport, QWidget):
         Also written to ``view.picked``.
     surface_needed : BrainMap
         A volume map is to be drawn on the surface: hand the converted map to :meth:`set_surface_map`.
+    form_needed : (BrainMap, str)
+        A layer is to be drawn on the ``surface`` or in the ``volume``: hand the converted map to :meth:`set_form`.
     notice : str
         One line for the status bar (which canvas was taken and why).
     ready : ()
@@ -74,6 +79,7 @@ class Viewer(ViewerExport, QWidget):
     hovered = Signal(object)
     picked = Signal(object)
     surface_needed = Signal(object)
+    form_needed = Signal(object, str)
     notice = Signal(str)
     ready = Signal()
 
@@ -84,6 +90,8 @@ class Viewer(ViewerExport, QWidget):
         self._rois: dict[str, RoiClass] = {}
         self._twin: tuple[BrainMap, BrainMap] | None = None
         self._asked: BrainMap | None = None
+        self._forms: dict[tuple[int, str], tuple[BrainMap, BrainMap | None]] = {}
+        self._told: set[str] = set()
         self._anatomy: Space = surface_space("fsaverage5")
         self.canvas: Any = None
         self._body: QWidget | None = None
@@ -94,6 +102,7 @@ class Viewer(ViewerExport, QWidget):
         self._waiting = self._closed = False
         self.bar = ViewBar(view, self.reset_view)
         self.colors = ColorBar()
+        self.bars = ColorBars(self.colors)
         self.page = Page()
         self.stack = QStackedWidget()
         self.stack.addWidget(self.page)
@@ -115,10 +124,11 @@ class Viewer(ViewerExport, QWidget):
         split.setStretchFactor(0, 3)
         split.setStretchFactor(1, 2)
         split.setChildrenCollapsible(False)
-        for widget in (self.bar, split, self.hint, self.colors):
+        for widget in (self.bar, split, self.hint, self.bars):
             column.addWidget(widget, 1 if widget is split else 0)
         self.colors.rule_changed.connect(partial(setattr, view, "rule"))
         self.colors.lock_changed.connect(partial(setattr, view, "lock_limits"))
+        self.bars.layer_changed.connect(lambda index, rule: change(view, index, rule=rule))
         self.page.painted.connect(lambda: QTimer.singleShot(0, self, self._begin))
         self.stack.installEventFilter(self)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -225,16 +235,19 @@ class Viewer(ViewerExport, QWidget):
         view = self.view
         slices = self._is_volume() and view.volume == "slices"
         self.bar.refresh(self._is_volume(), slices)
-        self.colors.show_map(view.map, view.rule, view.lock_limits)
+        layers, main = stack(view), main_index(view)
+        self.colors.show_map(view.map, view.rule, view.lock_limits, layers[main] if layers else None)
+        self.bars.show_layers(layers, main)
         self.hint.setVisible(view.map is None)
-        dress(self.colors, self.hint, self.view.background)
+        dress([self.bars, *self.bars.bars], self.hint, self.view.background)
         try:
             self._show_slices() if slices else self._show_surface()
         except BrainViewError as err:
             self._drawn.forget()
             self._say("This map cannot be drawn here", str(err))
-        self.beside.sync(self._placed(view.map.space) if view.beside and view.map is not None else {})
-        self._pill.place(self.view.map)
+        self.beside.sync(self._placed(view.map.space) if view.beside and view.map is not None else {},
+                         self.layers_in_volume)
+        self._place_pill()
 
     def _say(self, title: str, text: str) -> None:
         self.page.say(title, text, self.view.background)
@@ -266,7 +279,7 @@ class Viewer(ViewerExport, QWidget):
             self._note = note
             self.notice.emit(note)
         outlines = partial(self._placed, brain_map.space if brain_map is not None else space)
-        self._drawn.draw(self.canvas, self.view, space, brain_map, outlines)
+        self._drawn.draw(self.canvas, self.view, space, brain_map, outlines, self.layers_on_surface(brain_map, space))
         assert self._body is not None
         if self.stack.currentWidget() is not self._body:
             self.stack.setCurrentWidget(self._body)
@@ -297,7 +310,8 @@ class Viewer(ViewerExport, QWidget):
         assert view.map is not None
         cursor = view.picked.ras if view.picked is not None and view.picked.hemisphere == "volume" else None
         self._slices.show_map(view.map, view.rule, self._placed(view.map.space), background=view.background,
-                              radiological=view.radiological, mode=view.slices, cursor=cursor)
+                              radiological=view.radiological, mode=view.slices, cursor=cursor,
+                              layers=self.layers_in_volume(view.map))
         self.stack.setCurrentWidget(self._slices)
 
     # ---- mouse and keys ------------------------------------------------------------------------------------------
@@ -305,7 +319,7 @@ class Viewer(ViewerExport, QWidget):
     def eventFilter(self, watched: Any, event: QEvent) -> bool:
         """Keep the phantom label in its corner."""
         if watched is self.stack and event.type() == QEvent.Type.Resize:
-            self._pill.place(self.view.map)
+            self._place_pill()
         return False
 
     def _clicked(self, pick: Pick) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from brainview.core.errors import BrainViewError
+from brainview.maps.layers import Layer
 
 
 class ViewerExport:
@@ -21,6 +22,8 @@ class ViewerExport:
     _rois: dict[str, Any]
     _placed: Any
     _is_volume: Any
+    layers_on_surface: Any
+    layers_in_volume: Any
 
     def look(self, **changes: Any) -> Any:
         """Return the arrangement on screen, cameras included, as a :class:`brainview.scene.snapshot.Look`."""
@@ -53,4 +56,16 @@ class ViewerExport:
             size = (max(64, 2 * self.stack.width()), max(64, 2 * (self.stack.height() + self.colors.height())))
         outlines = {name: self._rois[name] for name in self._placed(brain_map.space)}
         return snapshot(brain_map, path, size=size, cm=cm, dpi=dpi, rule=self.view.rule, look=self.look(**changes),
-                        outlines=outlines, marker=self.view.picked, source=source)
+                        outlines=outlines, marker=self.view.picked, source=source, layers=self.drawn_layers())
+
+    def drawn_layers(self) -> tuple[Layer, ...]:
+        """Return the layers as they are drawn, () for a single map."""
+        from brainview.scene.hemisphere import surface_of
+
+        brain_map = self.drawn_map()
+        if brain_map is None:
+            return ()
+        if self._is_volume() and self.view.volume == "slices":
+            return self.layers_in_volume(brain_map)
+        space = surface_of(brain_map.space)
+        return () if space is None else self.layers_on_surface(brain_map, space)

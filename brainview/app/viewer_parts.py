@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QLabel, QSizePolicy, QWidget
 from brainview.core.names import shown
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.display import Pick
+from brainview.maps.layers import Layer
 from brainview.maps.rois import RoiClass
 from brainview.scene.theme import BACKGROUNDS
 from brainview.state.view import ViewState
@@ -75,13 +76,13 @@ class Pill(QLabel):
         self.raise_()
 
 
-def dress(colors: QWidget, hint: QWidget, background: str) -> None:
-    """Give the hint and the colour bar the paper and ink of the scene."""
+def dress(colors: Sequence[QWidget], hint: QWidget, background: str) -> None:
+    """Give the hint and the colour bars the paper and ink of the scene."""
     look = BACKGROUNDS[background]  # type: ignore[index]
-    for widget in (colors, hint):
+    for widget in (*colors, hint):
         palette = widget.palette()
         palette.setColor(QPalette.ColorRole.Window, QColor(*look.paper))
-        ink = look.ink if widget is colors else look.quiet
+        ink = look.quiet if widget is hint else look.ink
         palette.setColor(QPalette.ColorRole.WindowText, QColor(*ink))
         widget.setAutoFillBackground(True)
         if palette != widget.palette():
@@ -117,7 +118,7 @@ class Drawn:
         return not known
 
     def draw(self, canvas: Any, view: ViewState, space: Any, brain_map: BrainMap | None,
-             outlines: Callable[[], Mapping[str, RoiClass]]) -> None:
+             outlines: Callable[[], Mapping[str, RoiClass]], layers: Sequence[Layer] = ()) -> None:
         """Bring the canvas up to date, in the order in which things depend on each other."""
         from brainview.scene.views import panels
 
@@ -133,11 +134,16 @@ class Drawn:
         plan = panels(view.layout, view.view, sides, view.surface)
         if self._differs("panels", plan) or fresh:
             canvas.set_panels(plan)
-        if self._differs("map", brain_map) or fresh:
+        stacked = tuple((id(a.map), a.rule, a.opacity, a.visible, a.gate, id(a.second)) for a in layers)
+        relaid = self._differs("layers", stacked)
+        if self._differs("map", brain_map) or fresh or (relaid and not layers):
             self._known["rule"] = view.rule
             canvas.set_values(brain_map, view.rule)
-        elif self._differs("rule", view.rule):
+            relaid = True
+        elif not layers and self._differs("rule", view.rule):
             canvas.set_rule(view.rule)
+        if layers and relaid:
+            canvas.set_layers(layers)
         if self._differs("outlines", (view.outlines, view.show_names, space)) or fresh:
             canvas.set_outlines(outlines(), view.show_names)
         if self._differs("picked", view.picked) or fresh:

@@ -30,6 +30,7 @@ from brainview.app.jobs_view import JobsView
 from brainview.app.panels.attribution.panel import AttributionPanel
 from brainview.app.panels.decoding.panel import DecodingPanel
 from brainview.app.panels.encoding import EncodingPanel
+from brainview.app.panels.layers import LayersPanel
 from brainview.app.panels.peaks import PeaksPanel
 from brainview.app.panels.subjects import SubjectsPanel
 from brainview.app.status import StatusBar
@@ -129,6 +130,7 @@ class MainWindow(QMainWindow):
         self.subjects, self.encoding = SubjectsPanel(), EncodingPanel()
         self.attribution, self.decoding = AttributionPanel(), DecodingPanel()
         self.strip, self.jobs, self.peaks = FilmStrip(), JobsView(), PeaksPanel()
+        self.layers = LayersPanel()
         self.docks: dict[str, QDockWidget] = {}
         self._make_docks()
         self.status = StatusBar(lambda: self.show_dock("jobs"))
@@ -149,10 +151,12 @@ class MainWindow(QMainWindow):
         self._dock("stimuli", "Stimuli", self.strip, bottom, 0)
         self._dock("jobs", "Jobs", self.jobs, bottom, 0)
         self._dock("peaks", "Peaks", self.peaks, bottom, 0)
+        self._dock("layers", "Layers", self.layers, bottom, 0)
         self.tabifyDockWidget(self.docks["encoding"], self.docks["attribution"])
         self.tabifyDockWidget(self.docks["attribution"], self.docks["decoding"])
         self.tabifyDockWidget(self.docks["stimuli"], self.docks["jobs"])
         self.tabifyDockWidget(self.docks["jobs"], self.docks["peaks"])
+        self.tabifyDockWidget(self.docks["peaks"], self.docks["layers"])
         self.docks["encoding"].raise_()
         self.docks["stimuli"].raise_()
         self.resizeDocks([self.docks["subjects"], self.docks["encoding"]], [296, 352], Qt.Orientation.Horizontal)

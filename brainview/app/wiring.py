@@ -33,7 +33,7 @@ log = logging.getLogger("brainview")
 VIEW_UNDOABLE = {"surface": "Surface", "hemispheres": "Hemispheres", "layout": "Layout", "view": "View",
                  "rule": "Colours", "outlines": "Outlines", "show_names": "Region names", "lock_limits": "Lock limits",
                  "volume": "Volume display", "slices": "Slices", "radiological": "Display side",
-                 "beside": "Slices beside the cortex"}
+                 "beside": "Slices beside the cortex", "layers": "Layers", "laid": "Layers"}
 
 
 class Wiring(StripWiring, RegionWiring, ViewerWiring):

@@ -15,6 +15,7 @@ from brainview.app.wiring_attribution import AttributionWiring
 from brainview.app.wiring_figures import FiguresWiring
 from brainview.app.wiring_film import FilmWiring
 from brainview.app.wiring_in_silico import InSilicoWiring
+from brainview.app.wiring_layers import LayersWiring
 from brainview.app.wiring_peaks import PeaksWiring
 from brainview.app.wiring_retrieval import RetrievalWiring
 from brainview.app.wiring_training import TrainingWiring
@@ -25,6 +26,7 @@ from brainview.app.wiring_words import WordsWiring
 PAGES: tuple[Callable[[Any], Any], ...] = (
     TrainingWiring,
     PeaksWiring,
+    LayersWiring,
     RetrievalWiring,
     InSilicoWiring,
     FilmWiring,

@@ -34,6 +34,7 @@ class ViewerWiring:
         viewer.hovered.connect(self._on_hover)
         viewer.picked.connect(self._on_pick)
         viewer.surface_needed.connect(lambda volume: self.c.start(self._put_on_surface(viewer, volume)))
+        viewer.form_needed.connect(lambda one, form: self.c.start(self._put_into(viewer, one, form)))
         viewer.beside.volume_needed.connect(lambda surface: self.c.start(self._put_in_volume(viewer, surface)))
         viewer.notice.connect(log.info)
         self.c.app.events.subject.connect(lambda person, _: self._on_person(viewer, person))
@@ -64,6 +65,13 @@ class ViewerWiring:
     async def _put_on_surface(self, viewer: Any, volume: Any) -> None:
         viewer.set_surface_map(volume, await self.c.session.ask(
             TO_SURFACE, f"Put {volume.name} on the cortex", map=volume, mesh="fsaverage5"))
+
+    async def _put_into(self, viewer: Any, layer: Any, form: str) -> None:
+        if form == "surface":
+            made = await self.c.session.ask(TO_SURFACE, f"Put {layer.name} on the cortex", map=layer, mesh="fsaverage5")
+        else:
+            made = await self.c.session.ask(TO_VOLUME, f"Put {layer.name} into MNI152", map=layer)
+        viewer.set_form(layer, form, made)
 
     async def _put_in_volume(self, viewer: Any, surface: Any) -> None:
         viewer.beside.set_volume(surface, await self.c.session.ask(

@@ -28,6 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", default="", help="metric, ceiling, measured, predicted or difference")
     parser.add_argument("--stimulus", type=int, default=-1, help="id, for measured, predicted and difference")
     parser.add_argument("--outlines", help="DATASET,SUBJECT,CLASS[,CLASS...]: draw the borders of these regions")
+    parser.add_argument("--layers", help="maps over each other as JSON (a list), as the window copies them")
     parser.add_argument("--rule", help="colours as JSON, as the window copies them")
     parser.add_argument("--look", help="arrangement as JSON, as the window copies it")
     parser.add_argument("--size", default="1600x1200", help="pixels, WIDTHxHEIGHT (default 1600x1200)")
@@ -72,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         return _moving(args, brain_map)
     from brainview.scene.snapshot import read_story
 
-    path = _copied(args, brain_map) if args.rule or args.look else _asked(args, brain_map)
+    path = _copied(args, brain_map) if args.rule or args.look or args.layers else _asked(args, brain_map)
     if args.json:
         print_json({"out": str(path), "story": read_story(path)})
     else:
@@ -91,19 +92,21 @@ def _moving(args: argparse.Namespace, brain_map: Any) -> int:
     """Write a page for a browser or a movie; a volume goes onto the cortex."""
     from brainview.maps.jobs import to_surface
     from brainview.maps.space import VolumeSpace
+    from brainview.pictures import load_layers
     from brainview.scene.jobs import movie, page
 
     if isinstance(brain_map.space.root, VolumeSpace):
         brain_map = to_surface(brain_map, args.mesh)
     rule = rule_of(args, brain_map)
+    layers = load_layers(_json_list(args.layers, "--layers"), brain_map, rule, mesh=args.mesh)
     if args.out.suffix.lower() in (".mp4", ".gif"):
         look = {"surface": args.surface or "inflated", "layout": args.layout or "grid", "background": args.background}
         with terminal_job(quiet=args.json) as context:
             path = Path(movie(brain_map, str(args.out), args.movie, rule, look, args.seconds,
                               size=(960, 720) if args.size == "1600x1200" else pair(args.size, "--size"),
-                              context=context))
+                              layers=layers, context=context))
     else:
-        path = Path(page(brain_map, str(args.out), rule, args.background))
+        path = Path(page(brain_map, str(args.out), rule, args.background, layers))
     size = path.stat().st_size
     if args.json:
         print_json({"out": str(path), "bytes": size})
@@ -128,7 +131,8 @@ def _copied(args: argparse.Namespace, brain_map: Any) -> Path:
     """Draw what the window copied: colours and arrangement as JSON."""
     from brainview.pictures import picture
 
-    return picture(brain_map, args.out, rule=_json(args.rule, "--rule"), look=_json(args.look, "--look"),
+    layers = _json_list(args.layers, "--layers")
+    return picture(brain_map, args.out, layers=layers, rule=_json(args.rule, "--rule"), look=_json(args.look, "--look"),
                    outlines=_outlines(args), size=pair(args.size, "--size"), dpi=args.dpi)
 
 
@@ -141,6 +145,16 @@ def _json(text: str | None, what: str) -> dict[str, Any] | None:
         raise FormatError(f"{what} is no JSON: {err}") from err
     if not isinstance(found, dict):
         raise FormatError(f"{what} must be a JSON object")
+    return found
+
+
+def _json_list(text: str | None, what: str) -> list[dict[str, Any]]:
+    try:
+        found = json.loads(text or "[]")
+    except ValueError as err:
+        raise FormatError(f"{what} is no JSON: {err}") from err
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise FormatError(f"{what} must be a JSON list of objects")
     return found
 
 

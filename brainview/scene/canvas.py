@@ -6,6 +6,7 @@ verb                    meaning                                                 
 ``set_surface``         load the meshes of a space                               once
 ``set_panels``          divide the picture (layout, views, hemispheres)          once
 ``set_values``          show a map with its colours                              once
+``set_layers``          show maps over each other                                once
 ``set_rule``            change limits, threshold, colour map                     once
 ``set_outlines``        borders and names of ROIs                                once
 ``set_marker``          mark the picked place                                    once
@@ -30,6 +31,7 @@ import numpy as np
 
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.display import ColorRule, Pick
+from brainview.maps.layers import Layer
 from brainview.maps.rois import RoiClass
 from brainview.maps.space import SurfaceSpace
 from brainview.scene.surface import SurfaceScene
@@ -70,6 +72,11 @@ class SceneCanvas(ABC):
     def set_values(self, brain_map: BrainMap | None, rule: ColorRule | None = None) -> None:
         """Show a map, or the plain anatomy."""
         self.scene.set_values(brain_map, rule)
+        self.request_paint()
+
+    def set_layers(self, layers: Sequence[Layer]) -> None:
+        """Show maps over each other, the lowest first; the one of :meth:`set_values` among them is read out."""
+        self.scene.set_layers(layers)
         self.request_paint()
 
     def set_rule(self, rule: ColorRule) -> None:

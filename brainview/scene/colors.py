@@ -1,10 +1,13 @@
-"""Values to colours. The one function :func:`colorize` serves the screen, the exported picture and the colour bar.
+"""Values to colours: :func:`colorize` for one map, :func:`compose` for maps over each other.
+
+They serve the screen, the exported picture, the web page and the colour bar alike; nothing else decides a colour.
 
 The rules (they hold for every renderer):
 
 - NaN is no data: the plain anatomy, never a colour of the map; ``|v| >= threshold`` is shown; 0 hides nothing.
 - Colours are blended over the anatomy here, in numpy, and drawn opaque. Translucent actors would need depth peeling,
   which software OpenGL does slowly and together with multisampling wrongly.
+- What a second map hides or fades, and the opacity of a layer, are one weight per value: colour over what lies below.
 - A one-sided bar that starts at 0 or above does not clamp at its lower end: what lies below it is anatomy (a negative
   R² explains nothing). Its upper end, and both ends of a bar about 0, clamp.
 """
@@ -12,6 +15,7 @@ The rules (they hold for every renderer):
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,10 +29,11 @@ from brainview.maps.display import (
     threshold_percentile,
     threshold_value,
 )
+from brainview.maps.layers import Gate, Layer
 from brainview.scene.colormaps import lut
 
-__all__ = ["Bar", "ColorRule", "Pick", "anatomy", "auto_limits", "bar", "colorize", "colorize_map", "rule_for",
-           "threshold_percentile", "threshold_value"]
+__all__ = ["Bar", "ColorRule", "Paint", "Pick", "anatomy", "auto_limits", "bar", "bar_of", "colorize", "colorize_map",
+           "compose", "rule_for", "threshold_percentile", "threshold_value"]
 
 #: Grey of gyri and sulci: close to each other, so that the map is read and not the folds.
 GYRUS, SULCUS = 190, 142
@@ -126,6 +131,93 @@ def _label_colors(values: np.ndarray, rule: ColorRule, out: np.ndarray) -> np.nd
     return out
 
 
+@dataclass(frozen=True, eq=False)
+class Paint:
+    """A layer with its values where they are drawn.
+
+    Parameters
+    ----------
+    layer : Layer
+    values, second : (n,) float arrays
+        Of the layer's map and of its second map (None without one) at the drawn places.
+    threshold : float
+        Of the rule, in the map's units, over the whole map.
+    """
+
+    layer: Layer
+    values: np.ndarray
+    second: np.ndarray | None = None
+    threshold: float = 0.0
+
+    def at(self, part: slice) -> Paint:
+        """Return the paint of some of the places."""
+        return Paint(self.layer, self.values[part], None if self.second is None else self.second[part],
+                     self.threshold)
+
+
+def paint_of(layer: Layer, values: np.ndarray, second: np.ndarray | None = None) -> Paint:
+    """Return a layer with its values; the threshold is that of the whole map."""
+    rule = layer.rule
+    return Paint(layer, values, second, 0.0 if rule.labels else threshold_value(rule, layer.map.values))
+
+
+def compose(paints: Sequence[Paint], underlay: np.ndarray, *, out: np.ndarray | None = None) -> np.ndarray:
+    """Return the colour of every place: the layers over each other, the first lowest, over the underlay.
+
+    Parameters
+    ----------
+    paints : sequence of Paint
+        Those of hidden layers are skipped.
+    underlay : (n,) or (n, 3) uint8 array
+        Anatomy, grey or RGB.
+    out : (n, 3) uint8 array, optional
+        Written in place.
+
+    Returns
+    -------
+    (n, 3) uint8 array, RGB.
+    """
+    if out is None:
+        out = np.empty((len(underlay), 3), np.uint8)
+    under = underlay
+    for paint in paints:
+        if not paint.layer.visible:
+            continue
+        colorize(paint.values, paint.layer.rule, under, threshold=paint.threshold, out=out)
+        weight = weight_of(paint)
+        if weight is not None:
+            below = (under[:, None] if under.ndim == 1 else under).astype(np.float32)
+            out[:] = np.round(below + weight * (out - below)).astype(np.uint8)
+        under = out.copy()
+    if under is underlay:
+        out[:] = underlay[:, None] if underlay.ndim == 1 else underlay
+    return out
+
+
+def weight_of(paint: Paint) -> np.ndarray | np.float32 | None:
+    """Return how much of a layer's colour is seen, (n, 1) or one number, None for all of it."""
+    layer = paint.layer
+    if layer.gate is None or paint.second is None:
+        return None if layer.opacity == 1.0 else np.float32(layer.opacity)
+    share = gate_share(layer.gate, paint.second, faded=layer.rule.below == "faded")
+    return (share * np.float32(layer.opacity))[:, None]
+
+
+def gate_share(gate: Gate, second: np.ndarray, *, faded: bool = False) -> np.ndarray:
+    """Return (n,) float32 of 0..1: how much a second map lets through."""
+    strength = np.abs(second) if gate.two_sided else np.asarray(second)
+    with np.errstate(invalid="ignore"):
+        share = np.isfinite(strength).astype(np.float32)
+        if gate.fades:
+            low, high = gate.limits
+            share *= np.clip((np.nan_to_num(strength, nan=low) - low) / (high - low), 0, 1).astype(np.float32)
+        if gate.threshold > 0:
+            below = np.flatnonzero(~(strength >= gate.threshold))
+            part = np.clip(np.nan_to_num(strength[below], nan=0.0), 0, None) / gate.threshold
+            share[below] *= (FADE * part**2).astype(np.float32) if faded else np.float32(0)
+    return share
+
+
 def colorize_map(brain_map: BrainMap, rule: ColorRule, underlay: np.ndarray) -> np.ndarray:
     """Return (space.size, 3) uint8 colours of a map; the threshold is that of the whole map."""
     return colorize(brain_map.values, rule, underlay)
@@ -148,6 +240,8 @@ class Bar:
         Name and units.
     note : str
         What the threshold is, in words; empty without one.
+    shades : (rows, 256, 3) uint8 array, optional
+        The bar from full opacity (top) to none, where a second map decides it.
     """
 
     colors: np.ndarray
@@ -156,6 +250,40 @@ class Bar:
     labels: tuple[tuple[str, tuple[int, int, int]], ...]
     title: str
     note: str
+    shades: np.ndarray | None = None
+
+    @property
+    def picture(self) -> np.ndarray:
+        """The bar as (rows, 256, 3) uint8."""
+        return self.colors[None] if self.shades is None else self.shades
+
+
+def bar_of(layer: Layer, *, ticks: int = 5) -> Bar:
+    """Return the colour bar of a layer: as :func:`bar`, seen through its opacity, with its second map in words."""
+    from dataclasses import replace
+
+    found = bar(layer.rule, layer.map, ticks=ticks)
+    notes = [found.note, gate_note(layer), "" if layer.opacity == 1.0 else f"{100 * layer.opacity:.0f} % opaque"]
+    note = " · ".join(n for n in notes if n)
+    if layer.rule.labels:
+        return replace(found, note=note)
+    grey = np.float32((GYRUS + SULCUS) // 2)
+    share = np.linspace(1, 0, 8, dtype=np.float32) if layer.gate is not None and layer.gate.fades else np.ones(1)
+    rows = np.round(grey + (layer.opacity * share)[:, None, None] * (found.colors.astype(np.float32) - grey))
+    rows = rows.astype(np.uint8)
+    return replace(found, note=note, colors=rows[0], shades=rows if len(rows) > 1 else None)
+
+
+def gate_note(layer: Layer) -> str:
+    """Return what a second map does, in words; empty without one."""
+    gate, second = layer.gate, layer.second
+    if gate is None or second is None:
+        return ""
+    name = f"|{second.name}|" if gate.two_sided else second.name
+    words = [f"where {name} ≥ {number(gate.threshold)}"] if gate.threshold > 0 else []
+    if gate.fades:
+        words.append(f"opacity by {name}, {number(gate.limits[0])} to {number(gate.limits[1])}")
+    return ", ".join(words) or f"where {second.name} has data"
 
 
 def bar(rule: ColorRule, brain_map: BrainMap | None = None, *, ticks: int = 5) -> Bar:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -25,26 +26,52 @@ def font(size: float, weight: str = "Medium") -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(resource(f"fonts/Inter-{weight}.ttf")), max(5, size))
 
 
+#: The most colour bars side by side.
+BARS_ACROSS = 3
+
+
+def bar_rows(count: int) -> int:
+    """Return how many strips `count` colour bars take."""
+    return -(-count // BARS_ACROSS)
+
+
+def draw_bars(image: Image.Image, bars: Sequence[Bar], look: Background, height: int, scale: float) -> None:
+    """Draw colour bars into strips of `height` pixels at the foot of a picture, one layer beside the other."""
+    lines = bar_rows(len(bars))
+    for line in range(lines):
+        part = bars[line * BARS_ACROSS:(line + 1) * BARS_ACROSS]
+        span = min(image.width, round(620 * scale)) if len(part) == 1 else image.width // len(part)
+        left = (image.width - span * len(part)) // 2
+        top = image.height - (lines - line) * height
+        for k, one in enumerate(part):
+            draw_bar(image, one, look, (left + k * span, top, left + (k + 1) * span, top + height), scale)
+
+
 def draw_bar(image: Image.Image, bar: Bar, look: Background, box: tuple[int, int, int, int], scale: float) -> None:
     """Draw a colour bar with title, ticks, threshold marks and note into `box` (left, top, right, bottom)."""
     pen = ImageDraw.Draw(image)
     left, top, right, bottom = box
     pad = round(14 * scale)
     title = font(13 * scale, "SemiBold")
-    pen.text((left + pad, top + 4 * scale), shown(bar.title, limit=90), look.ink, font=title)
+    words = fitted(pen, shown(bar.title, limit=90), title, right - left - 2 * pad)
+    pen.text((left + pad, top + 4 * scale), words, look.ink, font=title)
     if bar.labels:
         _draw_labels(pen, bar, look, (left + pad, round(top + 24 * scale), right - pad, bottom), scale)
         return
     note = font(11 * scale)
+    below = ""
     if bar.note:
-        used = pen.textlength(shown(bar.title, limit=90), font=title)
-        width = pen.textlength(bar.note, font=note)
+        used = pen.textlength(words, font=title)
+        width = pen.textlength(shown(bar.note, limit=200), font=note)
         if left + pad + used + 3 * pad + width < right:
-            pen.text((right - pad - width, top + 6 * scale), bar.note, look.quiet, font=note)
+            pen.text((right - pad - width, top + 6 * scale), shown(bar.note, limit=200), look.quiet, font=note)
+        else:  # no room beside the title: a line of its own under the numbers
+            below = fitted(pen, shown(bar.note, limit=200), note, right - left - 2 * pad)
     y0, y1 = round(top + 26 * scale), round(top + 38 * scale)
     x0, x1 = left + pad, right - pad
     index = np.minimum((np.arange(x1 - x0) + 0.5) / (x1 - x0) * 256, 255).astype(int)
-    strip = np.repeat(bar.colors[index][None], y1 - y0, axis=0)
+    rows = np.minimum((np.arange(y1 - y0) + 0.5) / (y1 - y0) * len(bar.picture), len(bar.picture) - 1).astype(int)
+    strip = bar.picture[rows][:, index]
     image.paste(Image.fromarray(strip), (x0, y0))
     for mark in bar.marks:
         x = x0 + mark * (x1 - x0)
@@ -54,6 +81,17 @@ def draw_bar(image: Image.Image, bar: Bar, look: Background, box: tuple[int, int
         pen.line([(x, y1), (x, y1 + 3 * scale)], fill=look.quiet, width=max(1, round(scale)))
         width = pen.textlength(text, font=note)
         pen.text((min(max(x - width / 2, x0), x1 - width), y1 + 5 * scale), text, look.ink, font=note)
+    if below:
+        pen.text((x0, y1 + 17 * scale), below, look.quiet, font=font(10 * scale))
+
+
+def fitted(pen: ImageDraw.ImageDraw, text: str, letters: ImageFont.FreeTypeFont, room: float) -> str:
+    """Return a text that is cut at the end when it is wider than `room` pixels."""
+    if pen.textlength(text, font=letters) <= room:
+        return text
+    while text and pen.textlength(text + "…", font=letters) > room:
+        text = text[:-1]
+    return text.rstrip() + "…"
 
 
 def _draw_labels(pen: ImageDraw.ImageDraw, bar: Bar, look: Background, box: tuple[int, int, int, int],

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from brainview.core.jobs import QUIET, JobContext
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.display import ColorRule
+from brainview.maps.layers import Layer
 from brainview.scene import snapshot
 
 
@@ -16,23 +18,24 @@ def read_story(path: str, *, context: JobContext = QUIET) -> dict[str, Any]:
     return snapshot.read_story(path)
 
 
-def page(map: BrainMap, path: str, rule: ColorRule | None = None, background: str = "dark", *,
-         context: JobContext = QUIET) -> str:
+def page(map: BrainMap, path: str, rule: ColorRule | None = None, background: str = "dark",
+         layers: Sequence[Layer] = (), *, context: JobContext = QUIET) -> str:
     """Write a map as one HTML file; returns its path."""
     from brainview.scene.webpage import webpage
 
     context.report(0, 1, "packing geometry and colours")
-    written = str(webpage(map, path, rule=rule, background=background))
+    written = str(webpage(map, path, rule=rule, background=background, layers=layers))
     context.report(1, 1, "written")
     return written
 
 
 def movie(map: BrainMap, path: str, kind: str = "spin", rule: ColorRule | None = None,
           look: dict[str, Any] | None = None, seconds: float = 6.0, fps: int = 24,
-          size: tuple[int, int] = (960, 720), *, context: JobContext = QUIET) -> str:
+          size: tuple[int, int] = (960, 720), layers: Sequence[Layer] = (), *, context: JobContext = QUIET) -> str:
     """Write a movie of a map; returns its path."""
     from brainview.core.graphics import load_compilers
     from brainview.scene.movie import movie as work
 
     load_compilers()  # this worker may train after it has drawn
-    return work(map, path, kind, rule=rule, look=look, size=size, seconds=seconds, fps=fps, context=context)
+    return work(map, path, kind, rule=rule, look=look, size=size, seconds=seconds, fps=fps, layers=layers,
+                context=context)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from brainview.core.jobs import QUIET, JobContext
 from brainview.maps import morph
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.display import ColorRule, rule_for
+from brainview.maps.layers import Layer
 from brainview.scene.snapshot import Look, look_from, render
 from brainview.scene.views import Camera, looking
 
@@ -26,7 +27,7 @@ LIMIT = 2000
 
 def movie(map: BrainMap, out: str | Path, kind: str = "spin", *, rule: ColorRule | dict[str, Any] | None = None,
           look: Look | dict[str, Any] | None = None, size: tuple[int, int] = (960, 720), seconds: float = 6.0,
-          fps: int = 24, context: JobContext = QUIET) -> str:
+          fps: int = 24, layers: Sequence[Layer] = (), context: JobContext = QUIET) -> str:
     """Write a movie and return its path.
 
     Parameters
@@ -43,6 +44,8 @@ def movie(map: BrainMap, out: str | Path, kind: str = "spin", *, rule: ColorRule
         Pixels; MP4 needs even numbers and rounds down.
     seconds, fps
         Length, and frames a second.
+    layers : sequence of Layer
+        Maps over each other, `map` among them; empty draws it alone.
 
     Raises
     ------
@@ -60,17 +63,17 @@ def movie(map: BrainMap, out: str | Path, kind: str = "spin", *, rule: ColorRule
     size = (size[0] // 2 * 2, size[1] // 2 * 2)
     rule = rule_for(map) if rule is None else ColorRule.from_dict(rule) if isinstance(rule, dict) else rule
     look = Look() if look is None else look_from(look) if isinstance(look, dict) else look
-    frames = _frames(map, rule, replace(look, transparent=False), kind, count, size, context)
+    frames = _frames(map, rule, replace(look, transparent=False), kind, count, size, context, layers)
     with atomic_path(path, suffix=path.suffix.lower()) as temporary:
         (_mp4 if path.suffix.lower() == ".mp4" else _gif)(Path(temporary), frames, fps)
     return str(path)
 
 
 def _frames(brain_map: BrainMap, rule: ColorRule, look: Look, kind: str, count: int, size: tuple[int, int],
-            context: JobContext) -> Iterator[np.ndarray]:
+            context: JobContext, layers: Sequence[Layer] = ()) -> Iterator[np.ndarray]:
     scale = float(np.clip(min(size[0] / 900, size[1] / 675), 0.4, 8))
     draw: Callable[[Look], np.ndarray] = lambda which: np.asarray(  # noqa: E731
-        render(brain_map, size, rule, which, scale=scale).convert("RGB"))
+        render(brain_map, size, rule, which, scale=scale, layers=layers).convert("RGB"))
     for n in range(count):
         context.report(n, count, f"frame {n + 1} of {count}")
         yield draw(_spun(look, 360.0 * n / count) if kind == "spin" else _unfolded(look, n / (count - 1)))

@@ -14,9 +14,10 @@ import numpy as np
 from brainview.core.errors import MismatchError
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.display import ColorRule, Pick
+from brainview.maps.layers import Layer
 from brainview.maps.rois import RoiClass
 from brainview.maps.space import MaskedSpace, VolumeSpace
-from brainview.scene.colors import colorize, threshold_value
+from brainview.scene.colors import Paint, compose, paint_of
 from brainview.scene.outlines import on_root
 from brainview.scene.theme import BACKGROUNDS
 
@@ -88,13 +89,29 @@ class SliceScene:
         self._underlay = underlay
         self._labels: list[np.ndarray] = []
         #: True when exact zeros are the file's way to say "nothing": anatomy is drawn and "no data" read there.
-        self.zeros_are_nothing = brain_map.kind != "label" and float((self.values == 0).mean()) > ZEROS
+        self.zeros_are_nothing = empty_zeros(brain_map, self.values)
         self._shown = np.where(self.values == 0, np.nan, self.values) if self.zeros_are_nothing else self.values
-        self.threshold = threshold_value(rule, brain_map.values)
+        self._stack = [paint_of(Layer(brain_map, rule), self._shown)]
 
     def set_rule(self, rule: ColorRule) -> None:
-        """Change limits, threshold, colour map."""
-        self.rule, self.threshold = rule, threshold_value(rule, self.map.values)
+        """Change limits, threshold, colour map; the map is shown alone."""
+        self.rule = rule
+        self._stack = [paint_of(Layer(self.map, rule), self._shown)]
+
+    def set_layers(self, layers: Sequence[Layer]) -> None:
+        """Show maps over each other, the lowest first; other grids of the same world are sampled at nearest voxels.
+
+        Raises MismatchError for a map that has no place in this volume.
+        """
+        known: dict[int, np.ndarray] = {id(self.map): self._shown}
+
+        def placed(brain_map: BrainMap) -> np.ndarray:
+            if id(brain_map) not in known:
+                known[id(brain_map)] = self._oriented(on_grid(brain_map, self.space).reshape(self.space.shape))
+            return known[id(brain_map)]
+
+        self._stack = [paint_of(one, placed(one.map), None if one.second is None else placed(one.second))
+                       for one in layers]
 
     def set_outlines(self, classes: Mapping[str, RoiClass]) -> None:
         """Draw the borders of ROI classes; MismatchError when their labels do not fit."""
@@ -140,9 +157,13 @@ class SliceScene:
             fine_x = fine_x[::-1]
         x = np.clip(np.round(fine_x), 0, self.shape[across] - 1).astype(int)
         y = np.clip(np.round(fine_y), 0, self.shape[up] - 1).astype(int)
-        values = np.take(self._shown, index, axis)[x[None, :], y[:, None]]  # (across, up): the axes keep their order
-        under = self._anatomy(plane, index, fine_x, fine_y)
-        image = colorize(values.reshape(-1), self.rule, under, threshold=self.threshold).reshape(rows, columns, 3)
+
+        def cut(volume: np.ndarray) -> np.ndarray:  # (across, up): the axes keep their order
+            return np.take(volume, index, axis)[x[None, :], y[:, None]].reshape(-1)
+
+        paints = [Paint(p.layer, cut(p.values), None if p.second is None else cut(p.second), p.threshold)
+                  for p in self._stack]
+        image = compose(paints, self._anatomy(plane, index, fine_x, fine_y)).reshape(rows, columns, 3)
         self._draw_borders(image, axis, index, x, y)
         left, right = _LETTERS[across]
         if mirrored:
@@ -240,6 +261,34 @@ class SliceScene:
             edge[:, 1:] |= cut[:, 1:] != cut[:, :-1]
             edge[1:, :] |= cut[1:, :] != cut[:-1, :]
             image[edge] = 255
+
+
+def empty_zeros(brain_map: BrainMap, values: np.ndarray) -> bool:
+    """Tell whether exact zeros are the file's way to say "nothing"."""
+    return brain_map.kind != "label" and float((values == 0).mean()) > ZEROS
+
+
+def on_grid(brain_map: BrainMap, grid: VolumeSpace) -> np.ndarray:
+    """Return (grid.size,) values of a volume map at the voxels of a grid, the nearest voxel where the grids differ.
+
+    Raises MismatchError for maps of a surface and for grids of another world.
+    """
+    own = brain_map.space.root
+    if not isinstance(own, VolumeSpace) or (own != grid and (own.world != grid.world or own.world == "unknown")):
+        raise MismatchError(f"{brain_map.name!r} is on {brain_map.space.name}, the slices are of {grid.name}",
+                            remedy="Convert one of them first (Export map, another space).")
+    values = brain_map.expanded().values
+    if empty_zeros(brain_map, values):
+        values = np.where(values == 0, np.nan, values)
+    if own == grid:
+        return values
+    places = np.stack(np.meshgrid(*map(np.arange, grid.shape), indexing="ij"), -1).reshape(-1, 3)
+    there = np.linalg.inv(own.affine) @ grid.affine
+    voxels = np.round(places @ there[:3, :3].T + there[:3, 3]).astype(int)
+    inside = np.all((voxels >= 0) & (voxels < np.array(own.shape)), axis=1)
+    out = np.full(grid.size, np.nan, np.float32)
+    out[inside] = values[np.ravel_multi_index(tuple(voxels[inside].T), own.shape)]
+    return out
 
 
 def nearest_ras(affine: np.ndarray) -> tuple[tuple[int, int, int], tuple[int, int, int]]:

@@ -22,10 +22,11 @@ from brainview.core.files import atomic_write, to_json
 from brainview.core.names import shown
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.display import ColorRule, Pick, rule_for, threshold_value
+from brainview.maps.layers import Layer, describe_layer
 from brainview.maps.rois import RoiClass
 from brainview.maps.space import Space, VolumeSpace
 from brainview.scene import figure
-from brainview.scene.colors import bar
+from brainview.scene.colors import bar_of
 from brainview.scene.outlines import on_root
 from brainview.scene.theme import BACKGROUNDS
 from brainview.scene.views import Camera, Panel, looking, panels, rows
@@ -126,7 +127,7 @@ def pixels(cm: tuple[float, float], dpi: float) -> tuple[int, int]:
 def snapshot(brain_map: BrainMap, out: str | Path, *, size: tuple[int, int] = (1600, 1200),
              rule: ColorRule | None = None, look: Look | None = None, outlines: Mapping[str, RoiClass] | None = None,
              marker: Pick | None = None, dpi: float = 150.0, cm: tuple[float, float] | None = None,
-             source: Mapping[str, Any] | None = None, **changes: Any) -> Path:
+             source: Mapping[str, Any] | None = None, layers: Sequence[Layer] = (), **changes: Any) -> Path:
     """Write a picture of a map as PNG and return its path.
 
     Parameters
@@ -148,6 +149,8 @@ def snapshot(brain_map: BrainMap, out: str | Path, *, size: tuple[int, int] = (1
         Written into the file; with `cm` it also decides the pixels and the size of the type.
     source : dict, optional
         Where the map came from (data set, run, which map), so that the picture can be opened again.
+    layers : sequence of Layer
+        Maps over each other, the lowest first, `brain_map` among them; empty draws it alone.
 
     Raises
     ------
@@ -162,15 +165,15 @@ def snapshot(brain_map: BrainMap, out: str | Path, *, size: tuple[int, int] = (1
         size = pixels(cm, dpi)
     rule = rule_for(brain_map) if rule is None else rule
     scale = dpi / 72 * 0.75 if cm is not None else float(np.clip(min(size[0] / 900, size[1] / 675), 0.4, 8))
-    image = render(brain_map, size, rule, look, outlines=outlines, marker=marker, scale=scale)
-    told = story(brain_map, rule, look, size, dpi, outlines or {})
+    image = render(brain_map, size, rule, look, outlines=outlines, marker=marker, scale=scale, layers=layers)
+    told = story(brain_map, rule, look, size, dpi, outlines or {}, layers)
     save(image, path, dpi=dpi, story={**told, "source": dict(source or {})})
     return path
 
 
 def render(brain_map: BrainMap | None, size: tuple[int, int], rule: ColorRule, look: Look, *,
            outlines: Mapping[str, RoiClass] | None = None, marker: Pick | None = None, scale: float = 1.0,
-           space: Space | None = None) -> Image.Image:
+           space: Space | None = None, layers: Sequence[Layer] = ()) -> Image.Image:
     """Return the picture (RGB, or RGBA when transparent); `space` names the mesh when there is no map."""
     width, height = (int(n) for n in size)
     if width < 16 or height < 16 or width * height > PIXEL_LIMIT:
@@ -179,26 +182,30 @@ def render(brain_map: BrainMap | None, size: tuple[int, int], rule: ColorRule, l
     if look.background not in BACKGROUNDS:
         raise MissingError(f"no background is called {look.background!r}", remedy="Known: " + ", ".join(BACKGROUNDS))
     paper = BACKGROUNDS[look.background]
-    strip = round(figure.STRIP * scale) if look.colorbar and brain_map is not None else 0
-    strip = strip if height - strip >= height // 2 else 0
+    seen = [layer for layer in layers if layer.visible] if layers else \
+        [] if brain_map is None else [Layer(brain_map, rule)]
+    main = [layer for layer in seen if layer.map is brain_map]  # as on screen: first, the others from above
+    bars = [bar_of(a) for a in main + [b for b in seen[::-1] if b not in main]] if look.colorbar else []
+    each = round(figure.STRIP * scale)
+    strip = each * figure.bar_rows(len(bars))
+    if height - strip < height // 2:
+        bars, strip = [], 0
     image = Image.new("RGBA" if look.transparent else "RGB", (width, height),
                       (*paper.paper, 0) if look.transparent else paper.paper)
     where = space if brain_map is None else brain_map.space
     assert where is not None
     body = _slices if isinstance(where.root, VolumeSpace) and brain_map is not None else _surface
-    part = body(brain_map, where, (width, height - strip), rule, look, outlines or {}, marker, scale)
+    part = body(brain_map, where, (width, height - strip), rule, look, outlines or {}, marker, scale, layers)
     image.paste(part, (0, 0))
-    if strip and brain_map is not None:
-        span = min(width, round(620 * scale))
-        left = (width - span) // 2
-        figure.draw_bar(image, bar(rule, brain_map), paper, (left, height - strip, left + span, height), scale)
-    if brain_map is not None and brain_map.is_phantom:
+    figure.draw_bars(image, bars, paper, each, scale)
+    if any(layer.map.is_phantom for layer in seen):
         figure.draw_pill(image, figure.PHANTOM_WORDS, scale)
     return image
 
 
 def _surface(brain_map: BrainMap | None, where: Space, size: tuple[int, int], rule: ColorRule, look: Look,
-             outlines: Mapping[str, RoiClass], marker: Pick | None, scale: float) -> Image.Image:
+             outlines: Mapping[str, RoiClass], marker: Pick | None, scale: float,
+             layers: Sequence[Layer] = ()) -> Image.Image:
     from brainview.scene.hemisphere import surface_of
     from brainview.scene.image_canvas import ImageCanvas
 
@@ -214,6 +221,8 @@ def _surface(brain_map: BrainMap | None, where: Space, size: tuple[int, int], ru
         if look.cameras and len(look.cameras) == len(canvas.scene.cells):
             canvas.scene.take_cameras(look.cameras)
         canvas.set_values(brain_map, rule)
+        if layers:
+            canvas.set_layers(layers)
         placed = {name: RoiClass(c.name, on_root(c.labels, where), c.table) for name, c in outlines.items()}
         canvas.set_outlines(placed, look.names)
         canvas.set_marker(marker)
@@ -223,12 +232,15 @@ def _surface(brain_map: BrainMap | None, where: Space, size: tuple[int, int], ru
 
 
 def _slices(brain_map: BrainMap | None, where: Space, size: tuple[int, int], rule: ColorRule, look: Look,
-            outlines: Mapping[str, RoiClass], marker: Pick | None, scale: float) -> Image.Image:
+            outlines: Mapping[str, RoiClass], marker: Pick | None, scale: float,
+            layers: Sequence[Layer] = ()) -> Image.Image:
     from brainview.scene.slices import SliceScene, underlay_of
 
     assert brain_map is not None and isinstance(where.root, VolumeSpace)
     scene = SliceScene(brain_map, rule, background=look.background, radiological=look.radiological,
                        underlay=underlay_of(brain_map))
+    if layers:
+        scene.set_layers(layers)
     scene.set_outlines(outlines)
     paper = BACKGROUNDS[look.background]
     image = Image.new("RGB", size, paper.paper)
@@ -247,7 +259,7 @@ def _slices(brain_map: BrainMap | None, where: Space, size: tuple[int, int], rul
 
 
 def story(brain_map: BrainMap | None, rule: ColorRule, look: Look, size: Sequence[int], dpi: float,
-          outlines: Mapping[str, RoiClass]) -> dict[str, Any]:
+          outlines: Mapping[str, RoiClass], layers: Sequence[Layer] = ()) -> dict[str, Any]:
     """Return what the picture shows as plain JSON types: enough to draw it again."""
     out: dict[str, Any] = {
         "software": f"BrainView {__version__}", "python": platform.python_version(),
@@ -261,6 +273,9 @@ def story(brain_map: BrainMap | None, rule: ColorRule, look: Look, size: Sequenc
                       "space": brain_map.space.describe(), "phantom": brain_map.is_phantom,
                       "provenance": brain_map.provenance}
         out["threshold"] = threshold_value(rule, brain_map.values)
+    if layers:
+        out["layers"] = [{**describe_layer(one, main=one.map is brain_map), "name": one.map.name,
+                          "phantom": one.map.is_phantom} for one in layers]
     return out
 
 

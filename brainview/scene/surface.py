@@ -21,11 +21,12 @@ from vtkmodules.vtkRenderingCore import vtkLight, vtkRenderer, vtkRenderWindow
 
 from brainview.core.errors import MissingError
 from brainview.maps.brainmap import BrainMap
+from brainview.maps.layers import Layer
 from brainview.maps.rois import RoiClass
 from brainview.maps.space import Space, SurfaceSpace
 from brainview.scene import views
 from brainview.scene.annotations import Annotations
-from brainview.scene.colors import ColorRule, Pick, colorize, threshold_value
+from brainview.scene.colors import ColorRule, Paint, Pick, compose, paint_of
 from brainview.scene.hemisphere import Hemisphere, load_hemispheres, moved_in_place, on_surface, thinned
 from brainview.scene.theme import BACKGROUNDS, Background
 
@@ -128,6 +129,7 @@ class SurfaceScene:
         self._values: np.ndarray | None = None
         self._own = _OwnIndex()
         self.rule = ColorRule()
+        self._stack: list[Paint] = []
         self._name, self._background = "dark", BACKGROUNDS["dark"]
         self.notes = Annotations(self)
         self.set_background("dark")
@@ -154,7 +156,7 @@ class SurfaceScene:
             cell.close()
         self._cells, self.meshes, self.space, self.surface = [], meshes, space, surface
         if not same:
-            self.map, self._values = None, None
+            self.map, self._values, self._stack = None, None, []
         if self._plan:
             self.set_panels(self._plan)
         self.recolor()
@@ -179,7 +181,7 @@ class SurfaceScene:
         self.fit()
 
     def set_values(self, brain_map: BrainMap | None, rule: ColorRule | None = None) -> None:
-        """Show a map (None: the plain anatomy) on the surface that is loaded.
+        """Show a map (None: the plain anatomy) on the surface that is loaded, alone.
 
         Raises MismatchError when the map lives on another mesh.
         """
@@ -187,23 +189,36 @@ class SurfaceScene:
         self.map = brain_map
         if rule is not None:
             self.rule = rule
+        self._stack = []
+        self.recolor()
+
+    def set_layers(self, layers: Sequence[Layer]) -> None:
+        """Show maps over each other, the lowest first; the map of :meth:`set_values` is still the one that is read.
+
+        Raises MismatchError when one of them lives on another mesh; the old picture then stays.
+        """
+        self._stack = [paint_of(one, on_surface(one.map, self.space),
+                                None if one.second is None else on_surface(one.second, self.space))
+                       for one in layers]
         self.recolor()
 
     def set_rule(self, rule: ColorRule) -> None:
-        """Change limits, threshold, colour map."""
+        """Change limits, threshold, colour map of the map that is shown alone."""
         if rule != self.rule:
             self.rule = rule
             self.recolor()
 
     def recolor(self) -> None:
         """Write the colours of all vertices, in place."""
-        cut = 0.0 if self.map is None or self.rule.labels else threshold_value(self.rule, self.map.values)
+        paints = self._stack
+        if not paints and self.map is not None and self._values is not None:
+            paints = [paint_of(Layer(self.map, self.rule), self._values)]
         for side, mesh in self.meshes.items():
-            if self._values is None or self.space is None:
+            if not paints or self.space is None:
                 mesh.paint(mesh.underlay)
                 continue
-            part = self._values[self.space.left if side == "left" else self.space.right]
-            colorize(part, self.rule, mesh.underlay, threshold=cut, out=mesh.colors)
+            part = self.space.left if side == "left" else self.space.right
+            compose([paint.at(part) for paint in paints], mesh.underlay, out=mesh.colors)
             mesh.painted()
 
     def set_outlines(self, classes: Mapping[str, RoiClass], names: bool = False) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 from brainview.core.errors import MissingError
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.display import rule_for
-from brainview.state.app import AppState
+from brainview.state import layers
+from brainview.state.app import AppState, Source
 from brainview.state.project import FORMAT, VERSION, describe
 from brainview.state.regions import SELECTION
 from brainview.state.view import ViewState
@@ -37,6 +38,8 @@ class Recipe:
         What differs from the map's own colours and from the standard arrangement.
     outlines : (str, str, tuple of str), optional
         Data set, subject and classes of regions.
+    layers : tuple of dict
+        Maps over each other, see :func:`brainview.pictures.load_layers`; empty for a single map.
     size : (int, int)
     on_surface : bool
         A volume map is drawn on the cortex.
@@ -47,6 +50,7 @@ class Recipe:
     rule: dict[str, Any] = field(default_factory=dict)
     look: dict[str, Any] = field(default_factory=dict)
     outlines: tuple[str, str, tuple[str, ...]] | None = None
+    layers: tuple[dict[str, Any], ...] = ()
     size: tuple[int, int] = (1600, 1200)
     on_surface: bool = False
 
@@ -57,6 +61,8 @@ class Recipe:
             words += [f"--{key}", str(value)]
         if self.outlines is not None:
             words += ["--outlines", ",".join([*self.outlines[:2], *self.outlines[2]])]
+        if self.layers:
+            words += ["--layers", json.dumps(list(self.layers))]
         words += ["--rule", json.dumps(self.rule), "--look", json.dumps(self.look)]
         if self.on_surface:
             words += ["--surface", str(self.look.get("surface", "inflated"))]
@@ -74,6 +80,9 @@ class Recipe:
             lines.append(f"outlines = load_outlines({self.outlines[0]!r}, {self.outlines[1]!r}, "
                          f"{list(self.outlines[2])!r})")
             more += ", outlines=outlines"
+        if self.layers:
+            lines.append(f"layers = {list(self.layers)!r}")
+            more += ", layers=layers"
         if self.on_surface:
             more += ", on_surface=True"
         lines += [f"rule = {self.rule!r}", f"look = {self.look!r}",
@@ -102,22 +111,32 @@ def recipe(app: AppState, view: ViewState, drawn: BrainMap | None, look: Mapping
     source = app.source
     if drawn is None:
         raise MissingError("there is no map on screen", remedy="Open one first.")
-    path, which = _where(app)
+    path, which = _where(app, source)
     if not path:
         raise MissingError("this map was computed in the window and has no name outside of it",
                            remedy="Export it as a file (File > Export map) and open that.")
+    unnamed = layers.nameless(view)
+    if unnamed:
+        raise MissingError(f"the layer {unnamed[0]!r} was computed in the window and has no name outside of it",
+                           remedy="Export it as a file (File > Export map), or remove the layer.")
     own, rule = rule_for(drawn).to_dict(), view.rule.to_dict()
     differing = {k: _plain(v) for k, v in rule.items() if v != own[k]}
     names = tuple(n for n in view.outlines if n != SELECTION)
     outlines = None
     if names and app.subject is not None and app.dataset is not None:
         outlines = (app.dataset.path, app.subject.id, names)
-    return Recipe(path, which, differing, {k: _plain(v) for k, v in look.items()}, outlines, size,
+    return Recipe(path, which, differing, {k: _plain(v) for k, v in look.items()}, outlines,
+                  tuple(_plain(entry) for entry in layers.describe(view)), size,
                   on_surface=source.kind == "file" and view.volume == "surface")
 
 
-def _where(app: AppState) -> tuple[str, dict[str, Any]]:
-    source = app.source
+def where_of(app: AppState, source: Source) -> dict[str, Any]:
+    """Return how a map is found again outside of the window: ``path`` and arguments of ``load_map``; {} if nowhere."""
+    path, which = _where(app, source)
+    return {"path": path, **which} if path else {}
+
+
+def _where(app: AppState, source: Source) -> tuple[str, dict[str, Any]]:
     if source.kind == "file" and source.path.startswith("computed:"):
         return "", {}
     if source.kind == "file":
@@ -164,6 +183,7 @@ def project_of(story: Mapping[str, Any], view: ViewState) -> dict[str, Any]:
                  "outlines": [n for n in story.get("outlines", ()) if n != SELECTION]}
     if settings["surface"] not in ("inflated",) and source["source"].get("kind") == "file" and story.get("cameras"):
         settings["volume"] = "surface"
-    return {"format": FORMAT, "version": VERSION, "app": dict(source), "view": settings, "parts": {}}
+    return {"format": FORMAT, "version": VERSION, "app": dict(source), "view": settings,
+            "parts": {"layers": {"stack": list(story.get("layers") or ())}}}
 
 

@@ -100,6 +100,15 @@ class Shower:
                 return
         self.draw(source, drawn, found)
 
+    async def find(self, source: Source) -> BrainMap:
+        """Return a map without drawing it; MissingError when there is none."""
+        found = self.at_once(source)
+        if found is None:
+            found = await self._fetch(source)
+        if found is None:
+            raise MissingError("there is no such map any more", remedy="Choose another one.")
+        return found
+
     def draw(self, source: Source, drawn: BrainMap | None, original: BrainMap | None) -> None:
         """Put a map and its colours into the view; not a step of undo, because choosing the source was."""
         view = self.session.view

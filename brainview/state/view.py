@@ -10,7 +10,9 @@ from psygnal import SignalGroupDescriptor
 from brainview.core.errors import FormatError
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.display import ColorRule, Pick, rule_for
+from brainview.maps.layers import Layer
 from brainview.maps.morph import PLAIN, is_surface
+from brainview.state.layers import Laid
 
 Hemispheres = Literal["both", "left", "right"]
 Layout = Literal["single", "split", "grid"]
@@ -24,7 +26,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "view": get_args(View), "background": get_args(Background), "volume": get_args(Volume), "slices": get_args(Slices)}
 _TYPES: dict[str, tuple[type, ...]] = {
     "map": (BrainMap, type(None)), "rule": (ColorRule,), "picked": (Pick, type(None)), "show_names": (bool,),
-    "lock_limits": (bool,), "radiological": (bool,), "beside": (bool,)}
+    "lock_limits": (bool,), "radiological": (bool,), "beside": (bool,), "laid": (Laid,)}
 
 
 @dataclass(eq=False)
@@ -60,6 +62,10 @@ class ViewState:
         Show the left side of the body on the right (display only, never data).
     beside : bool
         Show slices beside the cortex, linked with its cursor.
+    layers : tuple of Layer
+        Other maps below and above the one on screen, the lowest first; see :mod:`brainview.state.layers`.
+    laid : Laid
+        How the map on screen lies among them.
     """
 
     events: ClassVar[SignalGroupDescriptor] = SignalGroupDescriptor()
@@ -79,6 +85,8 @@ class ViewState:
     slices: Slices = "ortho"
     radiological: bool = False
     beside: bool = False
+    layers: tuple[Layer, ...] = ()
+    laid: Laid = field(default_factory=Laid)
 
     def __setattr__(self, name: str, value: Any) -> None:
         super().__setattr__(name, _checked(name, value))
@@ -123,7 +131,7 @@ class ViewState:
         self.hemispheres = other if self.hemispheres == "both" else "both" if self.hemispheres == other else side
 
     def settings(self) -> dict[str, Any]:
-        """Return everything but the map and the picked place as plain JSON types (project files, undo)."""
+        """Return everything but the maps and the picked place as plain JSON types (project files, undo)."""
         out: dict[str, Any] = {name: getattr(self, name) for name in _SETTINGS}
         out["rule"] = self.rule.to_dict()
         out["outlines"] = list(self.outlines)
@@ -154,6 +162,10 @@ def _checked(name: str, value: Any) -> Any:
                           f"got {value!r}")
     if name in _TYPES and not isinstance(value, _TYPES[name]):
         raise FormatError(f"{name} cannot be a {type(value).__name__}")
+    if name == "layers":
+        if not isinstance(value, (tuple, list)) or not all(isinstance(v, Layer) for v in value):
+            raise FormatError("layers are a list of maps with their colours")
+        return tuple(value)
     if name == "outlines":
         if isinstance(value, str) or not all(isinstance(v, str) for v in value):
             raise FormatError(f"outlines are names of ROI classes, got {value!r}")
