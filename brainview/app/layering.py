@@ -94,7 +94,8 @@ class Layering:
         wanted, self.layer_part.wanted = self.layer_part.wanted, ()
         if not wanted:
             return
-        laid, found, place = layers.Laid(), [], 0
+        laid, place = layers.Laid(), 0
+        found: list[Layer] = []
         for entry in wanted:
             try:
                 one = await self._loaded(entry)

@@ -186,9 +186,9 @@ def offers(app: AppState, files: Mapping[str, Sequence[BrainMap]]) -> list[Offer
             out.append(Offer(f"{kind.capitalize()} response · {known.brain} · {known.stimulus}",
                              Source(kind, brain=known.brain, stimulus=known.stimulus)))  # type: ignore[arg-type]
     for path, maps in files.items():
-        for index, one in enumerate(maps):
+        for index, opened in enumerate(maps):
             tail = "" if path.startswith("computed:") else f" · {path.rsplit('/', 1)[-1]}"
-            out.append(Offer(f"{one.name}{tail}", Source("file", path=path, index=index)))
+            out.append(Offer(f"{opened.name}{tail}", Source("file", path=path, index=index)))
     return out
 
 
