@@ -55,9 +55,16 @@ class Copying:
         """Put the lines of Python on the clipboard."""
         return self._copied(self.recipe().as_python(), "Python program")
 
-    def _copied(self, text: str, what: str) -> str:
+    def copy_methods(self) -> str:
+        """Put the methods paragraph of what is on screen, with its references, on the clipboard."""
+        from brainview.state.methods import methods
+
+        return self._copied(methods(self.app, self.view, self.shower.original or self.view.map).text(),
+                            "methods paragraph with its references", drawing=False)
+
+    def _copied(self, text: str, what: str, *, drawing: bool = True) -> str:
         QGuiApplication.clipboard().setText(text)
-        self.reporter.tell(f"Copied the {what} that draws this picture", "done")
+        self.reporter.tell(f"Copied the {what}" + (" that draws this picture" if drawing else ""), "done")
         return text
 
     def picture_source(self) -> dict[str, Any]:
