@@ -97,7 +97,9 @@ class StripModel(QAbstractListModel):
             return thumb
         if role == Qt.ItemDataRole.ToolTipRole:
             words = "<br>".join(plain(c) for c in (thumb.captions[:3] if thumb else ()))
-            return f"<b>Stimulus {stimulus}</b><br>{words}"
+            score = self.scores.get(stimulus)
+            told = "" if score is None else f"<br>R² = {score:.3f} over locations: measured against predicted response"
+            return f"<b>Stimulus {stimulus}</b><br>{words}{told}"
         if role in (Qt.ItemDataRole.AccessibleTextRole, Qt.ItemDataRole.DisplayRole):
             first = thumb.captions[0] if thumb and thumb.captions else ""
             return shown(f"Stimulus {stimulus}. {first}")

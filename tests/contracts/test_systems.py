@@ -5,6 +5,7 @@ import inspect
 import pytest
 
 from brainview.core.systems import SYSTEMS, load
+from brainview.state.glossary import definition
 
 
 @pytest.mark.parametrize("name", sorted(SYSTEMS))
@@ -21,3 +22,4 @@ def test_entry_imports_trains_by_keyword_and_presents(name):
     present = inspect.signature(load(entry.present)).parameters
     assert next(iter(present)) == "run" and "context" in present
     assert all(isinstance(c, str) for c in getattr(module, "COLUMNS", ()))
+    assert [c for c in getattr(module, "COLUMNS", ()) if not definition(c)] == [], "every figure is defined on hover"

@@ -93,7 +93,9 @@ class SubjectFacts(QWidget):
             if old is not None:
                 old.deleteLater()
         for k, (name, words, tip) in enumerate([] if info is None else self.facts(info)):
-            self._grid.addWidget(label(name, "caption"), k, 0, Qt.AlignmentFlag.AlignTop)
+            caption = label(name, "caption")
+            caption.setToolTip(plain(tip, limit=1000))
+            self._grid.addWidget(caption, k, 0, Qt.AlignmentFlag.AlignTop)
             value = ElidedLabel(words, "second", Qt.TextElideMode.ElideRight)
             value.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
             self._grid.addWidget(value, k, 1)
@@ -109,12 +111,16 @@ class SubjectFacts(QWidget):
             if values.size:
                 ceiling = f"median {float(np.median(values)):.3g} {info.ceiling.units}".strip()
         regions = sum(len(r.table) for r in info.rois.values())
-        return [("Space", f"{info.space.name} ({info.space.size:,})", ""),
-                ("Trials", f"{info.trials:,} of {info.stimuli.size:,} stimuli", ""),
-                ("Splits", ", ".join(f"{k} {len(v):,}" for k, v in info.splits.items()) or "none", ""),
+        return [("Space", f"{info.space.name} ({info.space.size:,})",
+                 "Where the responses are, and at how many vertices or voxels"),
+                ("Trials", f"{info.trials:,} of {info.stimuli.size:,} stimuli",
+                 "Rows of the trial table, and how many different stimuli they show"),
+                ("Splits", ", ".join(f"{k} {len(v):,}" for k, v in info.splits.items()) or "none",
+                 "Parts of the stimuli that the layout itself defines, with their numbers of stimuli"),
                 ("Ceiling", ceiling, info.ceiling.definition if info.ceiling is not None else
                  "The data hold no repetitions and no ceiling, so none is shown."),
-                ("Regions", f"{regions} in {len(info.rois)} classes", ", ".join(info.rois))]
+                ("Regions", f"{regions} in {len(info.rois)} classes",
+                 "Regions of the subject's own atlases: " + ", ".join(info.rois))]
 
 
 class SubjectList(QListWidget):

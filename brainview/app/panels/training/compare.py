@@ -29,6 +29,7 @@ from brainview.app.widgets.basics import ElidedLabel, button, column, label, row
 from brainview.app.widgets.plots import Line, Plot
 from brainview.core.files import atomic_write
 from brainview.core.names import plain, shown
+from brainview.state.glossary import definition
 from brainview.state.training import Curves, RunEntry, settings_that_differ, table_of
 
 
@@ -55,6 +56,7 @@ def fill(widget: QTableWidget, columns: Sequence[str], rows: Sequence[Sequence[s
         number = c > 0 and all(_is_number(values[c]) for values in rows)
         head = widget.horizontalHeaderItem(c)
         if head is not None:
+            head.setToolTip(plain(definition(columns[c]), limit=600))
             head.setTextAlignment(right if number else Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
     for r, values in enumerate(rows):
         for c, value in enumerate(values):

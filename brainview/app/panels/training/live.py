@@ -11,7 +11,8 @@ from brainview.app.jobs_view import progress_words
 from brainview.app.theme import GRID
 from brainview.app.widgets.basics import ElidedLabel, button, label, row
 from brainview.app.widgets.plots import Line, Plot
-from brainview.core.names import shown
+from brainview.core.names import plain, shown
+from brainview.state.glossary import definition
 from brainview.state.training import Curve, Curves, RunEntry, is_loss
 
 #: Lines of one plot, more would not be told apart.
@@ -63,6 +64,10 @@ class SubjectTable(QTableWidget):
         self.setColumnCount(len(keys))
         self.setRowCount(len(rows))
         self.setHorizontalHeaderLabels([shown(k) for k in keys])
+        for c, key in enumerate(keys):
+            head = self.horizontalHeaderItem(c)
+            if head is not None:
+                head.setToolTip(plain(definition(key), limit=600))
         for r, values in enumerate(rows):
             for c, key in enumerate(keys):
                 value = values.get(key)
