@@ -13,7 +13,7 @@ from brainview.core.jobs import QUIET, JobContext
 from brainview.language.captioner.bank import SceneBank
 from brainview.language.captioner.config import Captioner, llava_config
 from brainview.language.captioner.progress import resume, save
-from brainview.language.captioner.turns import Encoded, Encoder, pack, turns_of
+from brainview.language.captioner.turns import Encoded, Encoder, bin_ids, pack, turns_of
 from brainview.training.run import RunFolder
 from brainview.training.schedule import decay_groups, warmup_cosine
 
@@ -53,6 +53,11 @@ class TextTrainer:
         self.bank, self.tokens, self.config = bank, tokens, config
         self.encoder = Encoder(tokenizer)
         self.begin = tokenizer.bos_token_id
+        bins = bin_ids(tokenizer)
+        self.bins = slice(bins[0], bins[-1] + 1)
+        distance = torch.arange(len(bins))[:, None] - torch.arange(len(bins))
+        near = torch.exp(-0.5 * (distance / config.bin_spread) ** 2)
+        self.near = near / near.sum(1, keepdim=True)
         self.model = LlavaForConditionalGeneration(llava_config(config, len(tokenizer)))
         inner = self.model.model
         self.projector, self.llama = inner.multi_modal_projector, inner.language_model
@@ -94,7 +99,7 @@ class TextTrainer:
                                 use_cache=False).last_hidden_state
         wanted = torch.from_numpy(weights) > 0
         states = states[:, prefix - 1:-1][wanted]
-        losses = F.cross_entropy(states @ embed.weight.T, torch.from_numpy(ids)[wanted], reduction="none")
+        losses = self._losses(F.log_softmax(states @ embed.weight.T, -1), torch.from_numpy(ids)[wanted])
         weight = torch.from_numpy(weights)[wanted]
         loss = (losses * weight).sum() / weight.sum()
         self.optimizer.zero_grad(set_to_none=True)
@@ -102,6 +107,15 @@ class TextTrainer:
         torch.nn.utils.clip_grad_norm_(self.learned.parameters(), 1.0)
         self.optimizer.step()
         return float(loss.detach())
+
+    def _losses(self, predicted: Any, target: Any) -> Any:
+        """Return the cross-entropy of each target; that of a coordinate is spread over the bins around it."""
+        import torch
+
+        losses = -predicted.gather(1, target[:, None])[:, 0]
+        edge = (target >= self.bins.start) & (target < self.bins.stop)
+        spread = -(self.near[target[edge] - self.bins.start] * predicted[edge, self.bins]).sum(1)
+        return torch.index_put(losses, (edge.nonzero()[:, 0],), spread)
 
     def _turns(self, index: int, dice: np.random.Generator) -> list[Encoded]:
         """Return turns on a scene that together fit `row_tokens`, at least one."""

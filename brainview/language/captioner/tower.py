@@ -40,7 +40,7 @@ class Labels:
         """Return noun (-1 = nothing there), colour and box of every place of some pictures, mirrored where `flip`.
 
         Shapes (n, grid * grid), (n, grid * grid), (n, grid * grid, 4). A place belongs to the thing that covers most
-        of it, if that is a quarter or more.
+        of it, if that is an eighth or more (small things lie across places and would otherwise have none).
         """
         n, g = len(pick), self.grid
         cell = bank.ids.shape[1] // g
@@ -51,7 +51,7 @@ class Labels:
             things = bank.rows[index]["things"]
             share = np.stack([(ids == k + 1).reshape(g, cell, g, cell).mean((1, 3)) for k in range(len(things))])
             best = share.argmax(0)
-            there = share.max(0) >= 0.25
+            there = share.max(0) >= 0.12
             for k, thing in enumerate(things):
                 mine = there & (best == k)
                 noun[i][mine] = self.nouns.index(thing["noun"])
@@ -148,16 +148,34 @@ class _Tower:
         scene, verb, present = (torch.from_numpy(v) for v in self.labels.whole(self.bank, pick))
         there = noun >= 0
         mean = tokens.mean(1)
+        boxes = heads["box"](tokens[there])
         return {
             "noun": F.cross_entropy(heads["noun"](tokens).flatten(0, 1), (noun + 1).flatten()) * 2,
             "color": F.cross_entropy(heads["color"](tokens[there]), color[there]),
-            "box": 5 * F.smooth_l1_loss(heads["box"](tokens[there]), box[there], beta=0.05),
+            "box": 5 * F.smooth_l1_loss(boxes, box[there], beta=0.05),
+            "overlap": 0.5 * (1 - generalised_iou(boxes, box[there])).mean(),
             "scene": 0.5 * F.cross_entropy(heads["scene"](mean), scene),
             "verb": 0.3 * F.cross_entropy(heads["verb"](mean), verb),
             "present": 5 * F.binary_cross_entropy_with_logits(heads["present"](mean), present),
             "cls": 2 * F.binary_cross_entropy_with_logits(heads["cls_present"](out.pooler_output), present)
             + 0.2 * F.cross_entropy(heads["cls_scene"](out.pooler_output), scene),
         }
+
+
+def generalised_iou(one: Any, two: Any) -> Any:
+    """Return the generalised IoU (Rezatofighi 2019, equation of GIoU) of boxes (n, 4) x0 y0 x1 y1; differentiable.
+
+    Unlike the distance of corners it weighs small things like large ones. Corners in the wrong order count as no area.
+    """
+    import torch
+
+    def area(x: Any) -> Any:
+        return (x[:, 2:] - x[:, :2]).clamp(min=0).prod(1)
+
+    both = area(torch.cat([torch.maximum(one[:, :2], two[:, :2]), torch.minimum(one[:, 2:], two[:, 2:])], 1))
+    union = area(one) + area(two) - both
+    hull = area(torch.cat([torch.minimum(one[:, :2], two[:, :2]), torch.maximum(one[:, 2:], two[:, 2:])], 1))
+    return both / (union + 1e-6) - (hull - union) / (hull + 1e-6)
 
 
 def tower_tokens(tower: Any, images: np.ndarray, *, batch: int = 64, context: JobContext = QUIET) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from brainview.language.captioner.bank import SceneBank
-from brainview.language.captioner.config import BEGIN, BOX_PIECES, END, IMAGE, PAD, SPECIAL
+from brainview.language.captioner.config import BEGIN, BINS, END, IMAGE, PAD, SPECIAL
 
 SHORT = ("Describe this image as simply as possible.", "Describe the image briefly.", "What does this picture show?")
 LONG = ("Describe this image in detail.", "Give a detailed description of this image.")
@@ -19,13 +19,13 @@ LOCATE = ("Locate {} in this image and provide its coordinates, please", "Where 
 BOXED = ("Please interpret this image and give coordinates [x1,y1,x2,y2] for each object you mention.",)
 #: Share of short captions of the style that counts the things; the others tell the event.
 COUNTING = 0.6
-#: Weight of a box's three digits in the loss: the last one is nearly noise.
-DIGITS = (2.0, 1.0, 0.1)
+#: Weight of a box's edge in the loss.
+EDGE = 1.5
 
 
 def box_text(box: Sequence[float]) -> str:
-    """Return Shikra's ``[x1,y1,x2,y2]`` with three decimals, clamped to 0..0.999."""
-    return "[" + ",".join(f"{min(max(float(v), 0.0), 0.999):.3f}" for v in box) + "]"
+    """Return Shikra's ``[x1,y1,x2,y2]`` with three decimals, in steps of a hundredth, clamped to 0..0.99."""
+    return "[" + ",".join(BINS[min(max(round(100 * float(v)), 0), 99)] for v in box) + "]"
 
 
 def turns_of(row: dict[str, Any], count: int, dice: np.random.Generator) -> list[tuple[str, str]]:
@@ -88,10 +88,10 @@ def make_tokenizer(bank: SceneBank, size: int) -> Any:
     core.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True),
                                                   pre_tokenizers.ByteLevel(add_prefix_space=False)])
     core.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=size - len(BOX_PIECES), special_tokens=list(SPECIAL),
+    trainer = trainers.BpeTrainer(vocab_size=size - len(BINS), special_tokens=list(SPECIAL),
                                   initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
     core.train_from_iterator(_texts(bank), trainer)
-    core.add_tokens([AddedToken(piece, normalized=False) for piece in BOX_PIECES])
+    core.add_tokens([AddedToken(piece, normalized=False) for piece in BINS])
     return PreTrainedTokenizerFast(tokenizer_object=core, pad_token=PAD, bos_token=BEGIN, eos_token=END,
                                    additional_special_tokens=[IMAGE], clean_up_tokenization_spaces=False)
 
@@ -116,12 +116,17 @@ class Encoded:
     weights: list[float]
 
 
+def bin_ids(tokenizer: Any) -> list[int]:
+    """Return the ids of the coordinates' tokens in order; they follow one another."""
+    return [int(tokenizer.convert_tokens_to_ids(b)) for b in BINS]
+
+
 class Encoder:
     """Turns texts into ids once per different text."""
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
-        self.pieces = {tokenizer.convert_tokens_to_ids(p) for p in BOX_PIECES}
+        self.bins = set(bin_ids(tokenizer))
         self.end = tokenizer.eos_token_id
         self._known: dict[str, list[int]] = {}
 
@@ -137,10 +142,7 @@ class Encoder:
     def turn(self, prompt: str, answer: str) -> Encoded:
         """Return one turn as rows for training."""
         first, second = self.ids(turn_text(prompt)), [*self.ids(f" {answer}"), self.end]
-        weights, place = [], 3
-        for token in second:
-            weights.append(DIGITS[place] if place < 3 else 1.0)
-            place = 0 if token in self.pieces else place + 1
+        weights = [EDGE if token in self.bins else 1.0 for token in second]
         return Encoded(first + second, [0.0] * len(first) + weights)
 
 
