@@ -9,8 +9,8 @@ from typing import Any
 MEAN = STD = (0.5, 0.5, 0.5)
 IMAGE = "<image>"
 PAD, BEGIN, END = "<pad>", "<s>", "</s>"
-#: Coordinates of boxes are one token each, whose text is the three decimals that are published: a box takes nine tokens
-#: and one decision per edge. Digit by digit it took seventeen, and a language model of this size never learnt the second.
+#: Coordinates of boxes are one token each, whose text is the published three decimals: a box takes nine tokens and one
+#: decision per edge. Digit by digit it took seventeen, and a language model of this size never learnt the second.
 BINS = tuple(f"0.{k:02d}0" for k in range(100))
 SPECIAL = (PAD, BEGIN, END, IMAGE)
 
@@ -24,10 +24,10 @@ class Captioner:
     the things present and the verb: linear heads that are thrown away afterwards.
 
     The language part is trained with the tower frozen. The target of a box's edge is spread over the bins beside the
-    right one (`bin_spread` bins), since a near miss is nearly right. A share `blur` of the pictures is shown as a brain would
-    give them: pulled towards the mean token by a factor between `blur_low` and 1, plus noise of `blur_noise` of the
-    spread. At most `turns` questions on one picture, of together `row_tokens`, share
-    its tokens and do not see each other, but for a share `talk` of the pictures, which are conversations.
+    right one (`bin_spread` bins), since a near miss is nearly right. A share `blur` of the pictures is shown as a
+    brain would give them: pulled towards the mean token by a factor between `blur_low` and 1, plus noise of
+    `blur_noise` of the spread. At most `turns` questions on one picture, of together `row_tokens`, share its tokens
+    and do not see each other, but for a share `talk` of the pictures, which are conversations.
     """
 
     pixels: int = 112

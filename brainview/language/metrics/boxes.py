@@ -16,6 +16,19 @@ import numpy as np
 Box = Sequence[float]
 #: Letter -> words, in the order of the leaderboard.
 GROUPS = {"A": "all", "S": "salient", "SC": "salient creatures", "SO": "salient objects", "I": "inconspicuous"}
+#: COCO's classes by the leaderboard's groups (BrainHub, coco_categorized_labels.json); S = SC and SO.
+CREATURES = ("person", "bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe")
+THINGS = ("bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat", "bench", "chair", "couch", "bed",
+          "dining table", "toilet", "sink", "refrigerator", "clock")
+INCONSPICUOUS = (
+    "traffic light", "fire hydrant", "stop sign", "parking meter", "backpack", "umbrella", "handbag", "tie", "suitcase",
+    "frisbee", "skis", "snowboard", "sports ball", "kite", "baseball bat", "baseball glove", "skateboard", "surfboard",
+    "tennis racket", "bottle", "wine glass", "cup", "fork", "knife", "spoon", "bowl", "banana", "apple", "sandwich",
+    "orange", "broccoli", "carrot", "hot dog", "pizza", "donut", "cake", "potted plant", "tv", "laptop", "mouse",
+    "remote", "keyboard", "cell phone", "microwave", "oven", "toaster", "book", "vase", "scissors", "teddy bear",
+    "hair drier", "toothbrush")
+CLASSES: dict[str, tuple[str, ...] | None] = {"A": None, "S": CREATURES + THINGS, "SC": CREATURES, "SO": THINGS,
+                                              "I": INCONSPICUOUS}
 
 
 @dataclass(frozen=True)
@@ -56,6 +69,13 @@ def first_box(value: Any) -> Box:
     good = isinstance(value, (list, tuple)) and len(value) == 4 and all(
         isinstance(v, (int, float)) and not isinstance(v, bool) and np.isfinite(v) for v in value)
     return [float(v) for v in value] if good else [0.0, 0.0, 0.0, 0.0]
+
+
+def score_groups(candidates: Mapping[str, Mapping[str, Any]],
+                 references: Mapping[str, Mapping[str, Any]]) -> dict[str, BoxScores]:
+    """Return the scores of every group of the leaderboard (A, S, SC, SO, I) that has a true box here."""
+    found = {letter: score_boxes(candidates, references, classes) for letter, classes in CLASSES.items()}
+    return {letter: scores for letter, scores in found.items() if len(scores.each)}
 
 
 def score_boxes(candidates: Mapping[str, Mapping[str, Any]], references: Mapping[str, Mapping[str, Any]],

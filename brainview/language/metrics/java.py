@@ -1,4 +1,4 @@
-"""METEOR through the benchmark's own Java program, where Java and the package pycocoevalcap are installed."""
+"""METEOR and SPICE by the benchmarks' own Java programs, where Java and the package pycocoevalcap are installed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import contextlib
 import importlib.util
 import io
 import shutil
+import subprocess
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from brainview.core.errors import BrainViewError, MissingError
 from brainview.core.names import shown
@@ -19,6 +21,36 @@ def meteor_available() -> str | None:
     if importlib.util.find_spec("pycocoevalcap") is None:
         return "METEOR needs the extra brainview-explorer[java-metrics]"
     return None
+
+
+def spice_available() -> str | None:
+    """Return None when SPICE can be computed, else what is missing. Nothing is fetched from here."""
+    if shutil.which("java") is None:
+        return "SPICE needs Java"
+    spec = importlib.util.find_spec("pycocoevalcap")
+    if spec is None or not spec.submodule_search_locations:
+        return "SPICE needs the extra brainview-explorer[java-metrics]"
+    lib = Path(next(iter(spec.submodule_search_locations))) / "spice" / "lib"
+    if not all((lib / f"stanford-corenlp-3.6.0{end}.jar").is_file() for end in ("", "-models")):
+        return "SPICE needs Stanford CoreNLP 3.6 and its models in pycocoevalcap/spice/lib"
+    return None
+
+
+def spice(candidates: Mapping[str, str], references: Mapping[str, Iterable[str]]) -> float:
+    """Return SPICE (F1 of scene-graph tuples, mean over images) as a fraction; raises MissingError where it cannot."""
+    missing = spice_available()
+    if missing:
+        raise MissingError(missing)
+    from pycocoevalcap.spice.spice import Spice
+
+    hyp = {k: [candidates[k]] for k in references}
+    refs = {k: list(v) for k, v in references.items()}
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            return float(Spice().compute_score(refs, hyp)[0])
+    except (OSError, ValueError, KeyError, subprocess.SubprocessError) as err:
+        raise BrainViewError(f"SPICE's Java program failed: {shown(err)}",
+                             remedy="Check the Java installation.") from err
 
 
 def meteor(candidates: Mapping[str, str], references: Mapping[str, Iterable[str]]) -> float:
