@@ -158,7 +158,7 @@ def _boxes(candidates: dict[str, Any], references: dict[str, Any], groups: Path 
     known = {name for classes in CLASSES.values() for name in classes or ()}
     strange = sorted({str(name) for value in references.values() for name in value} - known)
     if strange and groups is None:
-        rows[0]["note"] += f"; {len(strange)} classes are in no other group: " + ", ".join(strange[:5])
+        rows[0]["note"] = f"{rows[0]['note']}; {len(strange)} classes are in no other group: " + ", ".join(strange[:5])
     return rows
 
 

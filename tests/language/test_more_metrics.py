@@ -89,7 +89,10 @@ def test_spice_says_what_it_needs() -> None:
         spice({"0": "a dog"}, {"0": ["a dog"]})
 
 
-def test_evaluate_scores_pictures_and_choices(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_evaluate_scores_pictures_and_choices(tmp_path: Path, capsys: pytest.CaptureFixture[str],
+                                                monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("brainview.language.metrics.java.meteor_available", lambda: "not asked for")
+
     def write(name: str, value: object) -> str:
         (tmp_path / name).write_text(json.dumps(value))
         return str(tmp_path / name)

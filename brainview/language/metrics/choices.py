@@ -103,9 +103,9 @@ def score_choices(answers: Mapping[str, str], questions: Mapping[str, Any]) -> C
 
 def binomial_p(right: int, n: int, chance: float) -> float:
     """Return the probability of at least `right` of `n` by guessing."""
-    from scipy.stats import binom
+    from scipy.special import betainc
 
-    return float(binom.sf(right - 1, n, chance))
+    return float(betainc(right, n - right + 1, chance)) if right > 0 else 1.0
 
 
 def lettered(question: str, options: Sequence[str]) -> str:
