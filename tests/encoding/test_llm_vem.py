@@ -30,12 +30,13 @@ def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_present_gives_the_panel_what_ridge_gives(run: str) -> None:
     shown = present(run)
-    assert set(shown) == {"run", "card", "phantom", "subjects", "metrics", "maps", "group", "rois", "stimuli", "notes"}
+    assert set(shown) == {"run", "card", "phantom", "subjects", "metrics", "maps", "group", "counts", "rois", "stimuli",
+                          "notes"}
     assert shown["subjects"] == ["subj01", "subj02"] and "RANDOM" in shown["notes"][0]
     assert shown["maps"]["subj02"]["R2"].provenance["system"] == "llm-vem"
     rows = RunFolder.open(run).history()
     assert [r["epoch"] for r in rows] == [1, 2] and {"loss", "val_median_R2", "lr", "seconds"} <= set(rows[0])
-    to_json({k: v for k, v in shown.items() if k not in ("maps", "group")})
+    to_json({k: v for k, v in shown.items() if k not in ("maps", "group", "counts")})
 
 
 def test_one_picture_is_predicted_as_it_was_scored(run: str) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brainview.core.errors import Cancelled
+from brainview.core.errors import Cancelled, MismatchError
 from brainview.datasets.registry import open_dataset
+from brainview.encoding.llm_vem.new_person import fit_part
 from brainview.encoding.predict import open_model
 from brainview.training.jobs import present, train
 from brainview.training.run import RunFolder
@@ -86,3 +87,41 @@ def test_the_original_split_says_that_it_leaks(place: Path) -> None:
     train("llm-vem", str(place / "data"), str(place / "leaky"),
           options={**QUICK, "epochs": 1, "split": "original", "padding": "zeros", "bias_twice": "true"})
     assert any("too good" in note for note in present(str(place / "leaky"))["notes"])
+
+
+def test_stage_3_gives_a_new_person_a_part_and_leaves_everything_else(place: Path) -> None:
+    train("llm-vem", str(place / "data"), str(place / "first"), subjects=["subj01"], options=QUICK)
+    before = RunFolder.open(place / "first" / "model").load("best")[0]
+    options = {"stage": 3, "start": str(place / "first"), "bootstraps": 0, "permutations": 0, "limit": "subj02:30",
+               "keep_predictions": True}
+    train("llm-vem", str(place / "data"), str(place / "new"), options=options)
+    shown = present(str(place / "new"))
+    assert shown["subjects"] == ["subj02"] and shown["metrics"] and "trained on subj01" in " ".join(shown["notes"])
+    after = RunFolder.open(place / "new" / "model").load("best")[0]
+    for key in [k for k in before if k.startswith(("head.layers.", "head.shared."))]:
+        np.testing.assert_array_equal(before[key], after[key])
+    assert after["head.readout.weight"].shape[0] == before["head.readout.weight"].shape[0] - 1  # one vertex is missing
+    ids = RunFolder.open(place / "new" / "subjects" / "subj02").card()["stimuli"]
+    kept = np.load(place / "new" / "subjects" / "subj02" / "predicted.npy")
+    model = open_model(place / "new")
+    np.testing.assert_allclose(model.predict_stimuli(np.array([i["stimulus"] for i in ids]), "subj02"), kept, atol=1e-4)
+    average = open_model(place / "first").predict_average([tiny.picture(5003)])[0]
+    own = model.predict_average([tiny.picture(5003)])[0]
+    np.testing.assert_allclose(own, np.delete(average, 49, 1), atol=1e-4)  # the group part is the same
+    with pytest.raises(MismatchError, match="subj01 already"):
+        train("llm-vem", str(place / "data"), str(place / "q"), subjects=["subj01"], options=options)
+
+
+def test_a_part_is_ridge_and_keeps_still_when_there_is_nothing_to_learn() -> None:
+    rng = np.random.default_rng(0)
+    z = rng.standard_normal((40, 12)).astype(np.float32) + 1
+    left = z @ rng.standard_normal((12, 5)) + 0.3 * rng.standard_normal((40, 5))
+    part = fit_part(z, left)
+    scale = np.sqrt(np.square(z.astype(float)).mean())
+    wide = np.concatenate([z, np.full((40, 1), scale)], 1)
+    by_hand = np.linalg.solve(wide.T @ wide + part.penalty * scale**2 * 13 * np.eye(13), wide.T @ left)
+    np.testing.assert_allclose(part.weight, by_hand[:-1].T, atol=1e-4)
+    np.testing.assert_allclose(part.bias, scale * by_hand[-1], atol=1e-4)
+    assert part.error < 0.05
+    noise = fit_part(z[:20], rng.standard_normal((20, 400)))
+    assert noise.penalty > 0.1 and np.abs(noise.weight).max() < 0.2 and noise.error > 0.8

@@ -19,8 +19,8 @@ ALIASES = {"lambda": "lam"}
 class VemConfig:
     """Everything that decides a run besides data set and subjects; defaults are the paper's stage 1."""
 
-    stage: int = 1                   # 1 = frozen trunk, 2 = from the best checkpoint of `start`
-    start: str = ""                  # run folder of stage 1
+    stage: int = 1                   # 1 = frozen trunk, 2 = from `start`, 3 = the part of people whom `start` never saw
+    start: str = ""                  # run folder that stages 2 and 3 begin from
     published: str = ""              # checkpoint of childmindresearch/algonauts23 to begin with
     features: str = "timm:eva02_base_patch14_224.mim_in22k"  # the trunk, a feature space of timm
     layers: str = "0,2,4,6,8,10"     # outputs of blocks
@@ -53,6 +53,7 @@ class VemConfig:
     temperature: float = 0.07        # start value
     learn_temperature: bool = True
     symmetric: bool = False          # images -> texts as well
+    variant: str = ""                # response set, such as MNI; empty = the data set's first
     limit: str = ""                  # fewer training images: subj03:60,subj04:10
     shuffle: bool = False            # deal the training responses to the wrong images: chance
     split: str = "image"             # image (no leak) | original (per subject, as published)
@@ -61,15 +62,16 @@ class VemConfig:
     seed: int = 42
     bootstraps: int = 200
     permutations: int = 50
+    keep_predictions: bool = False   # write the predictions of the evaluated images, for paired comparisons
 
     def __post_init__(self) -> None:
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise MismatchError(f"must be one of {', '.join(allowed)}, got {getattr(self, name)!r}", where=name)
-        if self.stage not in (1, 2):
-            raise MismatchError("must be 1 or 2", where="stage")
-        if self.stage == 2 and not self.start:
-            raise MismatchError("stage 2 begins with the best checkpoint of a stage-1 run", where="start",
+        if self.stage not in (1, 2, 3):
+            raise MismatchError("must be 1, 2 or 3", where="stage")
+        if self.stage > 1 and not self.start:
+            raise MismatchError(f"stage {self.stage} begins with the best checkpoint of an earlier run", where="start",
                                 remedy="Name its folder: --set start=RUN.")
         if min(self.epochs, self.batch, self.hidden, self.components) < 1 or not 0 <= self.dropout < 1:
             raise MismatchError("epochs, batch, hidden and components must be at least 1, dropout in [0, 1)",
@@ -108,7 +110,9 @@ class VemConfig:
 
 #: What stage 2 takes from the run that it starts from.
 INHERITED = ("features", "layers", "tokens", "head", "hidden", "components", "width", "padding", "bias_twice", "split",
-             "val", "test", "limit")
+             "val", "test", "variant", "limit")
+#: What stage 3 takes from it: how many images a new person has is its own affair.
+INHERITED_BY_PART = tuple(k for k in INHERITED if k != "limit")
 _STAGE2: dict[str, Any] = {"stage": 2, "epochs": 6, "batch": 184, "lr": 1e-5, "min_lr": 0.0}
 _DEMO: dict[str, Any] = {"features": "phantom-eva02", "tokens": "all", "hidden": 256, "components": 256, "epochs": 20,
                          "batch": 128, "lr": 3e-3, "weight_decay": 0.3, "dropout": 0.6, "augment": False, "pixels": 112,
@@ -119,7 +123,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     "demo-attention": {**_DEMO, "head": "attention", "width": 64, "dropout": 0.3, "lr": 2e-3, "weight_decay": 0.1},
     "demo-stage2": {**{k: v for k, v in _DEMO.items() if k not in INHERITED}, "stage": 2, "epochs": 3, "batch": 64,
                     "lr": 1e-4, "min_lr": 0.0, "augment": True, "pixels": 128},
+    "demo-new-person": {"stage": 3, "bootstraps": 100, "permutations": 20, "seed": 0},
     "paper": {},
     "paper-stage2": _STAGE2,
+    "new-person": {"stage": 3},
     "original": {"padding": "zeros", "bias_twice": True, "split": "original"},
 }

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs, gather
-from torch import Tensor, nn
+from accelerate.utils import DistributedDataParallelKwargs
+from torch import Tensor
 
 from brainview.core.errors import FormatError, MismatchError
 from brainview.core.jobs import QUIET, JobContext
 from brainview.encoding.llm_vem.align import alignment_loss
 from brainview.encoding.llm_vem.config import VemConfig
 from brainview.encoding.llm_vem.model import Vem, load_tensors, tensors_of
+from brainview.encoding.llm_vem.parallel import share_batch_norm, share_of, whole_batch
 from brainview.encoding.llm_vem.samples import PictureSource, Responses, Samples, TokenSource
 from brainview.encoding.scores import Totals
 from brainview.training.run import RunFolder
@@ -84,8 +86,8 @@ class Fit:
                                        kwargs_handlers=[unused])
         self.device = self.accelerator.device
         model.to_device(self.device)
-        if self.accelerator.num_processes > 1 and self.device.type == "cuda":
-            model = nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        if self.accelerator.num_processes > 1:
+            share_batch_norm(model)
         trained = [p for p in model.parameters() if p.requires_grad]
         optimizer = torch.optim.AdamW(trained, lr=config.lr, betas=(0.9, config.beta2),
                                       weight_decay=config.weight_decay)
@@ -138,19 +140,17 @@ class Fit:
         now = rate(self.epoch * self.steps_per_epoch + step, config.epochs * self.steps_per_epoch, config)
         for group in self.optimizer.param_groups:
             group["lr"] = now
-        share = len(samples) * np.array([self.accelerator.process_index, self.accelerator.process_index + 1]) // world
-        mine = slice(int(share[0]), int(share[1]))
-        own = samples.of(mine)
+        own = samples.of(share_of(len(samples), self.accelerator.process_index, world))
         inputs = self.data.inputs(own, source if config.augment or config.stage == 2 else None, self.device)
         targets, known = self._targets(own)
         with self.accelerator.autocast():
             pred, projected, temperature = self.model(inputs, self._long(own.subject))
-        parts = {"mse": squared_error(pred.float(), targets, known)}
-        loss = parts["mse"] * (len(own) / len(samples))
+        loss = squared_error(pred.float(), targets, known) * self._weight(own, samples, known)
+        parts = {"mse": self.accelerator.reduce(loss.detach(), "sum")}
         if projected is not None and self.data.texts is not None:
-            ids = self._long(samples.stimulus)
             parts["align"], parts["accuracy"] = alignment_loss(
-                self._texts(samples), self._gathered(projected, mine), temperature, ids, symmetric=config.symmetric)
+                self._texts(samples), whole_batch(projected, len(samples), self.accelerator), temperature,
+                self._long(samples.stimulus), symmetric=config.symmetric)
             loss = loss + config.lam * parts["align"] / world
         if not torch.isfinite(loss):
             raise FormatError("the loss is no longer a number", where=f"epoch {self.epoch + 1}",
@@ -162,6 +162,15 @@ class Fit:
         parts["loss"] = parts["mse"] + config.lam * parts.get("align", torch.zeros(()))
         return {k: float(v.detach()) for k, v in parts.items()}
 
+    def _weight(self, own: Samples, whole: Samples, known: Tensor | None) -> float:
+        """Return which share of the batch's known values (without a mask: of its rows) this process holds."""
+        if self.accelerator.num_processes == 1:
+            return 1.0
+        if known is None:
+            return len(own) / len(whole)
+        count = known.sum().double()
+        return float(count / self.accelerator.reduce(count.clone(), "sum").clamp(min=1))
+
     def _targets(self, samples: Samples) -> tuple[Tensor, Tensor | None]:
         targets, known = self.data.responses.batch(samples)
         mask = None if self.config.padding == "zeros" else torch.from_numpy(known).to(self.device)
@@ -172,13 +181,6 @@ class Fit:
         ids, matrix = self.data.texts
         return torch.from_numpy(matrix[np.searchsorted(ids, samples.stimulus)]).to(self.device)
 
-    def _gathered(self, projected: Tensor, mine: slice) -> Tensor:
-        """Return W f of the whole batch, with a gradient in this process's own share."""
-        if self.accelerator.num_processes == 1:
-            return projected
-        whole = gather(projected.detach()).clone()
-        return torch.cat([whole[:mine.start], projected, whole[mine.stop:]])
-
     def _long(self, values: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(self.device)
 
@@ -188,24 +190,40 @@ class Fit:
                        context=context)
 
     def validate(self, context: JobContext = QUIET) -> dict[str, float]:
-        """Return ``val_mse`` and ``val_median_R2``: the median over all locations of all subjects."""
+        """Return ``val_mse`` and ``val_median_R2``: the median over all locations of all subjects.
+
+        With texts also ``val_retrieval``, how often a caption finds its validation picture among all of them, and
+        ``val_chance``.
+        """
         found, error, count = [], 0.0, 0
+        seen: dict[int, np.ndarray] = {}
         for number, name in enumerate(self.data.responses.people):
             rows = np.flatnonzero(self.data.val.subject == number)
             if rows.size < 3:
                 continue
             columns = self.data.responses.group.columns[name]
             totals = Totals.empty(columns.size)
-            for a in range(0, rows.size, self.batch):
-                part = self.data.val.of(rows[a:a + self.batch])
-                predicted = self.predict(part, context=context)[:, columns]
-                totals.add(self.data.responses.own(name, part.source), predicted)
+            for part, predicted, projected in outputs(self.bare, self.data, self.data.val.of(rows), batch=self.batch,
+                                                      device=self.device, context=context):
+                totals.add(self.data.responses.own(name, part.source), predicted[:, columns])
+                if projected is not None:
+                    seen |= dict(zip(part.stimulus.tolist(), projected, strict=True))
             found.append(totals.scores()["R2"])
             error += float(np.nansum(totals.ee))
             count += rows.size * columns.size
         pooled = np.concatenate(found) if found else np.empty(0)
         pooled = pooled[np.isfinite(pooled)]
-        return {"val_mse": error / max(count, 1), "val_median_R2": float(np.median(pooled)) if pooled.size else 0.0}
+        row = {"val_mse": error / max(count, 1), "val_median_R2": float(np.median(pooled)) if pooled.size else 0.0}
+        return row | self._retrieval(seen)
+
+    def _retrieval(self, seen: dict[int, np.ndarray]) -> dict[str, float]:
+        if self.data.texts is None or not seen:
+            return {}
+        ids, matrix = self.data.texts
+        order = np.array(sorted(seen))
+        scores = matrix[np.searchsorted(ids, order)] @ np.stack([seen[i] for i in order.tolist()]).T
+        return {"val_retrieval": float((scores.argmax(1) == np.arange(len(order))).mean()),
+                "val_chance": 1 / len(order)}
 
     def _finish(self, row: dict[str, float], seconds: float, context: JobContext) -> None:
         row = {"epoch": self.epoch, "lr": self.optimizer.param_groups[0]["lr"], **row, **self.validate(context),
@@ -253,18 +271,25 @@ def squared_error(pred: Tensor, targets: Tensor, known: Tensor | None) -> Tensor
 
 
 @torch.no_grad()
-def predict(model: Vem, data: FitData, samples: Samples, *, batch: int = 128, group: bool = False,
-            device: Any = "cpu", context: JobContext = QUIET) -> np.ndarray:
-    """Return (n, V) float32 predictions in evaluation mode; restores the mode."""
+def outputs(model: Vem, data: FitData, samples: Samples, *, batch: int = 128, group: bool = False, device: Any = "cpu",
+            context: JobContext = QUIET) -> Iterator[tuple[Samples, np.ndarray, np.ndarray | None]]:
+    """Yield (rows, (n, V) float32 predictions, (n, d) W f or None) in evaluation mode; restores the mode."""
     was = model.training
     model.eval()
     try:
-        out = []
         for a in range(0, len(samples), batch):
             context.check()
             part = samples.of(slice(a, a + batch))
             subject = None if group else torch.from_numpy(part.subject).to(device)
-            out.append(model(data.inputs(part, None, device), subject)[0].float().cpu().numpy())
-        return np.concatenate(out)
+            responses, projected, _ = model(data.inputs(part, None, device), subject)
+            yield (part, responses.float().cpu().numpy(),
+                   None if projected is None else projected.float().cpu().numpy())
     finally:
         model.train(was)
+
+
+def predict(model: Vem, data: FitData, samples: Samples, *, batch: int = 128, group: bool = False,
+            device: Any = "cpu", context: JobContext = QUIET) -> np.ndarray:
+    """Return (n, V) float32 predictions in evaluation mode."""
+    return np.concatenate([out for _, out, _ in outputs(model, data, samples, batch=batch, group=group, device=device,
+                                                        context=context)])

@@ -10,7 +10,7 @@ from typing import Any
 from brainview.core.errors import MissingError
 from brainview.core.jobs import QUIET, JobContext
 from brainview.datasets.registry import open_dataset
-from brainview.encoding.llm_vem.config import INHERITED, VemConfig
+from brainview.encoding.llm_vem.config import INHERITED, INHERITED_BY_PART, VemConfig
 from brainview.encoding.llm_vem.group import group_space
 from brainview.encoding.llm_vem.samples import IN_MEMORY
 from brainview.encoding.llm_vem.trunk import Trunk
@@ -56,6 +56,10 @@ def estimate(path: str | os.PathLike, *, subjects: list[str] | None, options: di
         first = RunFolder.open(config.start).config
         config = config.having(**{k: first[k] for k in INHERITED})
         subjects = list(first["subjects"])
+    if config.stage == 3:
+        first = RunFolder.open(config.start).config
+        config = config.having(**{k: first[k] for k in INHERITED_BY_PART})
+        subjects = subjects or [n for n in open_dataset(path).subjects if n not in first["subjects"]]
     sizes = _measure(path, config, subjects, context)
     head, trained = head_parameters(config, sizes)
     out = needs(config, sizes, head, trained)
@@ -79,7 +83,7 @@ def _measure(path: str | os.PathLike, config: VemConfig, subjects: list[str] | N
             raise MissingError(f"has no subject {name!r}", where=path,
                                remedy="It has " + ", ".join(dataset.subjects) + ".")
     context.check()
-    people = {n: dataset.subject(n) for n in names}
+    people = {n: dataset.subject(n, config.variant or None) for n in names}
     shapes, trunk = _trunk(config.features, config.layers, config.tokens)
     seen = [set(p.trials.unique.tolist()) for p in people.values()]
     return Sizes(shapes, trunk, len(names), group_space(people).size, len(set().union(*seen)), sum(map(len, seen)),

@@ -17,9 +17,10 @@ from brainview.encoding.evaluate import Ready, evaluate
 from brainview.encoding.llm_vem.attention_head import AttentionHead
 from brainview.encoding.llm_vem.config import VemConfig
 from brainview.encoding.llm_vem.group import GroupSpace, group_space
+from brainview.encoding.llm_vem.head import LinearHead
 from brainview.encoding.llm_vem.model import Vem, build, load_tensors, regions_of
 from brainview.encoding.llm_vem.trunk import Trunk
-from brainview.encoding.predict import dataset_of, evaluated_ids
+from brainview.encoding.predict import dataset_of, evaluated_ids, variant_of
 from brainview.maps.space import Space
 from brainview.training.run import RunFolder
 
@@ -54,6 +55,10 @@ class OpenedVem:
         width = int(tensors["align.weight.weight"].shape[0]) if "align.weight.weight" in tensors else 0
         self.model: Vem = build(self.config, self.trunk, self.group, self.people, text_width=width)
         load_tensors(self.model, tensors, where=folder.path)
+        tuned = {k.removeprefix("trunk."): torch.from_numpy(np.array(v)) for k, v in tensors.items()
+                 if k.startswith("trunk.")}
+        if tuned and self.config.stage == 3:  # it began from a stage-2 run
+            self.trunk.model.load_state_dict(tuned)
         self.model.eval()
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.model.to_device(self.device)
@@ -76,7 +81,7 @@ class OpenedVem:
     @cached_property
     def people(self) -> dict[str, Subject]:
         """The subjects, opened."""
-        return {n: self.dataset.subject(n) for n in self.subjects}
+        return {n: self.dataset.subject(n, variant_of(self.folder)) for n in self.subjects}
 
     @cached_property
     def group(self) -> GroupSpace:
@@ -94,6 +99,18 @@ class OpenedVem:
             x = self.trunk.input.tensor(images[a:a + batch]).to(self.device)
             who = None if number is None else torch.full((len(x),), number, dtype=torch.int64, device=self.device)
             out.append(self.model(x, who)[0].float().cpu().numpy())
+        return np.concatenate(out)
+
+    @torch.no_grad()
+    def latents(self, ids: np.ndarray, *, batch: int = 32, context: JobContext = QUIET) -> np.ndarray:
+        """Return (n, hidden) float32 latents of stimuli of the data set; of the linear head alone."""
+        assert isinstance(self.model.head, LinearHead)
+        out = []
+        for a in range(0, len(ids), batch):
+            context.report(a, len(ids), "looking at pictures")
+            images = [self.dataset.stimuli.image(int(i)) for i in ids[a:a + batch]]
+            layers = self.model.layers(self.trunk.input.tensor(images).to(self.device))
+            out.append(self.model.head.latent(layers).float().cpu().numpy())
         return np.concatenate(out)
 
     def _number(self, subject: str) -> int:

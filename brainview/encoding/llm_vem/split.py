@@ -46,7 +46,7 @@ def original_parts(count: int, seed: int, shares: tuple[float, ...] = SHARES) ->
 
 
 def make(folder: RunFolder, dataset: Dataset, subjects: list[str], *, kind: str, val: float, test: float,
-         seed: int) -> Split:
+         seed: int, start: str = "") -> Split:
     """Return the run's stored split, made once.
 
     Parameters
@@ -55,14 +55,24 @@ def make(folder: RunFolder, dataset: Dataset, subjects: list[str], *, kind: str,
         ``image``: by stimulus id over all subjects; ``original``: dataset/generate_splits.py of
         childmindresearch/algonauts23, image-blind, so that shared images may be in one subject's train and another's
         val; loading it says so. Its 5 % testval is the test part where the layout has none.
+    start : str
+        A run that was trained on other people: what it was trained on is taken out of val and test.
     """
     file = folder.path / FILE
     if not file.exists():
-        if kind == "image":
-            make_split(dataset, subjects, val=val, test=test, seed=seed).save(file)
+        if start or kind == "image":
+            found = make_split(dataset, subjects, val=val, test=test, seed=seed)
+            (_unseen(found, open_split(RunFolder.open(start)).train) if start else found).save(file)
         else:
             _original(file, dataset, subjects)
     return open_split(folder)
+
+
+def _unseen(split: Split, seen: np.ndarray) -> Split:
+    """Return the split without what another training saw in its val and test."""
+    val, test = np.setdiff1d(split.val, seen), np.setdiff1d(split.test, seen)
+    out = split.val.size + split.test.size - val.size - test.size
+    return Split(split.name, split.train, val, test, {**split.story, "left_out_as_seen_by_start": out})
 
 
 def _original(file: Path, dataset: Dataset, subjects: list[str]) -> None:

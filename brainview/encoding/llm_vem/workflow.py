@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 
 from brainview.core.errors import MismatchError, MissingError
+from brainview.core.files import atomic_path
 from brainview.core.jobs import QUIET, JobContext, Stage
 from brainview.datasets.registry import open_dataset
 from brainview.datasets.splits import Split
 from brainview.datasets.types import Dataset, Subject
 from brainview.encoding.evaluate import Ready, evaluate
 from brainview.encoding.llm_vem import split as splits
-from brainview.encoding.llm_vem.config import INHERITED, VemConfig
+from brainview.encoding.llm_vem.config import INHERITED, INHERITED_BY_PART, VemConfig
 from brainview.encoding.llm_vem.fit import Fit, FitData
 from brainview.encoding.llm_vem.group import GroupSpace, group_space
 from brainview.encoding.llm_vem.model import Vem, build, load_tensors
@@ -40,6 +41,10 @@ from brainview.training.run import RunFolder
 SYSTEM = "llm-vem"
 #: Figures of its table.
 COLUMNS = ("part", "images", "train_images", "mean_r", "median_R2", "official_mean", "clean_mean", "val_median_R2")
+
+
+#: Predictions of the evaluated images of one subject, (images, locations) float32.
+PREDICTIONS = "predicted.npy"
 
 
 @dataclass(eq=False)
@@ -72,6 +77,10 @@ def train(path: os.PathLike | str, run: os.PathLike | str, *, subjects: list[str
         from brainview.encoding.llm_vem.captions_only import train_captions_only
 
         return train_captions_only(work, context)
+    if work.config.stage == 3:
+        from brainview.encoding.llm_vem.new_person import train_new_people
+
+        return train_new_people(work, context)
     if not all((work.folder.path / "subjects" / n / "pointer.json").exists() for n in work.people):
         model, data = assemble(work, Stage(context, 0.0, 0.3))
         place = RunFolder.create(work.folder.path / "model", f"{SYSTEM}-model", work.config.plain())
@@ -89,19 +98,20 @@ def prepare(path: os.PathLike | str, run: os.PathLike | str, subjects: list[str]
     """Open everything that is cheap to open, and begin or reopen the run."""
     config = VemConfig.of(options)
     dataset = open_dataset(path)
-    if config.stage == 2:
-        config, subjects = _inherit(config, subjects)
+    seen: list[str] = []
+    if config.stage > 1:
+        config, subjects, seen = _inherit(config, subjects, dataset)
     names = list(subjects or dataset.subjects)
     unknown = [n for n in names if n not in dataset.subjects]
     if unknown:
         raise MissingError(f"has no subject {unknown[0]!r}", where=path,
                            remedy="It has " + ", ".join(dataset.subjects) + ".")
-    people = {n: dataset.subject(n) for n in names}
+    people = {n: dataset.subject(n, config.variant or None) for n in names}
     group = group_space(people)
     folder = RunFolder.create(run, SYSTEM, {**config.plain(), "subjects": names}, data=str(Path(path).resolve()),
                               dataset=dataset.name, layout=dataset.layout, phantom=dataset.phantom)
     split = splits.make(folder, dataset, names, kind=config.split, val=config.val, test=config.test, seed=config.seed
-                        if config.stage == 1 else _start_seed(config))
+                        if config.stage == 1 else _start_seed(config), start=config.start if seen else "")
     train_ids = {n: split.of(p, "train") for n, p in people.items()}
     for part in filter(None, config.limit.split(",")):
         name, _, count = part.partition(":")
@@ -114,15 +124,27 @@ def prepare(path: os.PathLike | str, run: os.PathLike | str, subjects: list[str]
     return Work(config, dataset, people, group, split, folder, train_ids, val_ids)
 
 
-def _inherit(config: VemConfig, subjects: list[str] | None) -> tuple[VemConfig, list[str]]:
-    """Return the configuration of stage 2 with what stage 1 decides, and its subjects."""
+def _inherit(config: VemConfig, subjects: list[str] | None,
+             dataset: Dataset) -> tuple[VemConfig, list[str], list[str]]:
+    """Return the configuration with what the first run decides, the subjects, and for stage 3 those it was trained on.
+    """
     first = RunFolder.open(config.start)
-    if first.system != SYSTEM or first.config.get("stage") != 1:
-        raise MismatchError("is no stage-1 run of llm-vem", where=config.start)
+    before = first.config.get("stage")
+    if first.system != SYSTEM or before not in ((1,) if config.stage == 2 else (1, 2)) \
+            or first.config.get("control") == "caption-only":
+        raise MismatchError(f"is no run of llm-vem that stage {config.stage} can begin from", where=config.start,
+                            remedy="Name a stage-1 run that looks at pictures.")
     names = list(first.config["subjects"])
-    if subjects is not None and list(subjects) != names:
-        raise MismatchError("stage 2 has the subjects of stage 1: " + ", ".join(names), where="subjects")
-    return config.having(**{k: first.config[k] for k in INHERITED}), names
+    if config.stage == 2:
+        if subjects is not None and list(subjects) != names:
+            raise MismatchError("stage 2 has the subjects of stage 1: " + ", ".join(names), where="subjects")
+        return config.having(**{k: first.config[k] for k in INHERITED}), names, []
+    new = [n for n in dataset.subjects if n not in names] if subjects is None else list(subjects)
+    known = [n for n in new if n in names]
+    if known or not new:
+        raise MismatchError(f"was trained on {known[0]} already" if known else "was trained on every subject here",
+                            where=config.start, remedy="Stage 3 is for people whom it never saw.")
+    return config.having(**{k: first.config[k] for k in INHERITED_BY_PART}), new, names
 
 
 def _start_seed(config: VemConfig) -> int:
@@ -207,8 +229,12 @@ def score_subjects(work: Work, fit: Fit, data: FitData, context: JobContext) -> 
 
 
 def write_scores(work: Work, name: str, part: str, ids: np.ndarray, predicted: np.ndarray, trunk: Any,
-                 context: JobContext, *, label: str | None = None, method: str = "") -> None:
-    """Evaluate one subject's predictions and write its run folder, in the form that ridge has."""
+                 context: JobContext, *, label: str | None = None, method: str = "",
+                 more: Sequence[str] = ()) -> None:
+    """Evaluate one subject's predictions and write its run folder, in the form that ridge has.
+
+    With ``keep_predictions`` they are kept in :data:`PREDICTIONS`, rows in the order of the ids of the evaluated part.
+    """
     config, person = work.config, work.people[name]
     found = evaluate(person, Ready(), predicted, ids, part=part, bootstraps=config.bootstraps,
                      permutations=config.permutations, seed=config.seed, context=context)
@@ -217,7 +243,10 @@ def write_scores(work: Work, name: str, part: str, ids: np.ndarray, predicted: n
     metrics = found["metrics"] | {"train_images": int(work.train_ids[name].size), "val_median_R2": best}
     place = RunFolder.create(work.folder.path / "subjects" / name, f"{SYSTEM}-subject",
                              {**config.plain(), "subject": name}, dataset=work.dataset.name)
-    notes = found["notes"] + list(work.split.warnings)
+    notes = found["notes"] + list(work.split.warnings) + list(more)
+    if config.keep_predictions:
+        with atomic_path(place.path / PREDICTIONS) as part_file, open(part_file, "wb") as out:
+            np.save(out, predicted.astype(np.float32))
     place.write_generation({f"map/{k}": v for k, v in found["maps"].items()}, {
         "subject": name, "dataset": work.dataset.name, "phantom": person.phantom, "part": part,
         "train_images": int(work.train_ids[name].size), "feature_label": label or trunk.label,
