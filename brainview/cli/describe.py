@@ -14,7 +14,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("run_folder", metavar="RUN", help="run folder of brainx")
     parser.add_argument("--stimulus", type=int, action="append", metavar="ID", help="test picture (several allowed)")
-    parser.add_argument("--subject", metavar="S", help="whose brain (the run's first)")
+    parser.add_argument("--subject", metavar="S", help="whose brain (the run's first); with --score also: all")
     parser.add_argument("--prompt", action="append", metavar="P", help="what to ask (several allowed)")
     parser.add_argument("--detailed", action="store_true", help="ask for a detailed description")
     parser.add_argument("--boxes", nargs="?", const="", metavar="NAME",
@@ -24,6 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", action="append", default=[], metavar="ROI=F", help="scale a region (0 silences it)")
     parser.add_argument("--match", action="store_true", help="give the tokens the tower's spread")
     parser.add_argument("--score", action="store_true", help="score all test pictures beside every baseline")
+    parser.add_argument("--clip", metavar="M", help="the CLIP of CLIP-S in scores (phantoms: the shipped one)")
     parser.add_argument("--limit", type=int, metavar="N", help="score only the first N test pictures")
     parser.add_argument("--transcript", metavar="F.jsonl", help="write the texts with their provenance")
     add_json(parser)
@@ -37,7 +38,8 @@ def run(args: argparse.Namespace) -> int:
 
     card = RunFolder.open(args.run_folder).card("best")
     subject = args.subject or str(card["subjects"][0])
-    if subject not in card["subjects"]:
+    every = args.score and subject == "all"
+    if subject not in card["subjects"] and not every:
         raise MissingError(f"the run knows no subject {shown(subject)!r}",
                            remedy="It has " + ", ".join(card["subjects"]) + ".")
     options: dict[str, Any] = {"match": True} if args.match else {}
@@ -45,9 +47,10 @@ def run(args: argparse.Namespace) -> int:
         options["scale"] = dict(_factor(s) for s in args.scale)
     with terminal_job(quiet=args.json) as context:
         if args.score:
-            found = words.score_run(args.run_folder, subject, backend=args.backend, limit=args.limit, options=options,
-                                    context=context)
-            return _scores({**found, "phantom": card.get("phantom")}, args.json)
+            whose = card["subjects"] if every else [subject]
+            found = [words.score_run(args.run_folder, s, backend=args.backend, limit=args.limit, options=options,
+                                     clip=args.clip, context=context) for s in whose]
+            return _scores([{**f, "phantom": card.get("phantom")} for f in found], args.json)
         ids = args.stimulus or [int(jobs.test_ids(args.run_folder, subject)[0])]
         rows = words.describe(args.run_folder, subject, ids, _prompts(args, words.PROMPTS), backend=args.backend,
                               frame=args.frame, options=options, context=context)
@@ -82,15 +85,17 @@ def _factor(text: str) -> tuple[str, float]:
         raise MissingError(f"--scale {shown(text)!r} is not ROI=FACTOR", remedy="Write for instance FFA-1=0.") from None
 
 
-def _scores(found: dict[str, Any], as_json: bool) -> int:
+def _scores(several: list[dict[str, Any]], as_json: bool) -> int:
     if as_json:
-        print_json(found)
+        print_json(several[0] if len(several) == 1 else {"subjects": several})
         return 0
-    label = " (PHANTOM: simulated brains)" if found["phantom"] else ""
-    print(f"{found['subject']}{label}, {found['pictures']} test pictures, {found['backend']}")
-    rows = [[r["metric"], r["value"], f"{r['low']:.3f}–{r['high']:.3f}", r["shuffled"], r["constant"], r["top"],
-             r["share"], r["p"], r["n"]] for r in found["rows"]]
-    print(table(rows, ["figure", "brain", "interval", "shuffled", "constant", "true image", "share", "p", "n"]))
-    print("\nshare = (brain - shuffled) / (true image - shuffled). Interval: 95 % over pictures. p: permutations of "
+    for found in several:
+        label = " (PHANTOM: simulated brains)" if found["phantom"] else ""
+        print(f"{found['subject']}{label}, {found['pictures']} test pictures, {found['backend']}")
+        rows = [[r["metric"], r["value"], f"{r['low']:.3f}–{r['high']:.3f}", r["shuffled"], r["constant"], r["top"],
+                 r["share"], r["p"], r["n"]] for r in found["rows"]]
+        print(table(rows, ["figure", "brain", "interval", "shuffled", "constant", "true image", "share", "p", "n"]))
+        print()
+    print("share = (brain - shuffled) / (true image - shuffled). Interval: 95 % over pictures. p: permutations of "
           "which brain belongs to which picture (captions), brain against shuffled exchanged within pictures (others).")
     return 0

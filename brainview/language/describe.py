@@ -19,10 +19,12 @@ from brainview import __version__
 from brainview.core.errors import MissingError
 from brainview.core.files import atomic_write, strict
 from brainview.core.jobs import QUIET, JobContext, Stage
+from brainview.features.clip_pair import PHANTOM_CLIP
 from brainview.language.backends.registry import SHIPPED, load_backend
 from brainview.language.metrics.baselines import beside
 from brainview.language.metrics.boxes import iou
 from brainview.language.metrics.elements import PLACES, f_score, parse, union
+from brainview.language.scoring import OPTIONS, choose, clip_rows, salient_questions
 
 #: Prompts by task ("vindex" section 5.2); {} is the expression to locate.
 PROMPTS = {
@@ -113,10 +115,13 @@ def write_transcript(path: str | Path, head: Mapping[str, Any], rows: Sequence[M
 # -- scores ----------------------------------------------------------------------------------------------------------
 
 def score_run(run: str, subject: str, *, backend: str = SHIPPED, limit: int | None = None,
-              options: Mapping[str, Any] | None = None, context: JobContext = QUIET) -> dict[str, Any]:
+              options: Mapping[str, Any] | None = None, clip: str | None = None,
+              context: JobContext = QUIET) -> dict[str, Any]:
     """Return object F1 of captions, acc@0.5 of boxes and right answers on the test pictures, beside all baselines.
 
-    The object F1 stands with and without the places ("kitchen"), which are the easiest to tell.
+    The object F1 stands with and without the places ("kitchen"), which are the easiest to tell. The salient thing is
+    chosen among four names. `clip` names the CLIP of CLIP-S and RefCLIP-S; None = the shipped one for phantoms, none
+    for others ("ViT-B-32:openai" is the published one).
 
     Each figure has an interval over pictures, a permutation p, and its share of what is reachable:
     (brain - shuffled) / (true image - shuffled).
@@ -126,20 +131,30 @@ def score_run(run: str, subject: str, *, backend: str = SHIPPED, limit: int | No
     from brainview.training.run import RunFolder
 
     folder = RunFolder.open(run)
-    stimuli = open_dataset(folder.story["data"]).stimuli
+    dataset = open_dataset(folder.story["data"])
+    stimuli = dataset.stimuli
     ids = [int(i) for i in jobs.test_ids(run, subject)[:limit]]
     captions = {i: stimuli.captions(i) for i in ids}
     details = {i: stimuli.details(i) for i in ids}
-    asked = _asked(ids, details)
+    asked, salient = _asked(ids, details), salient_questions(ids, details)
     model = load_backend(backend, context=context)
     told: dict[str, list[Any]] = {}
+    chosen: dict[str, np.ndarray] = {}
     for number, voice in enumerate(VOICES):
-        stage = Stage(context, number / 3, (number + 1) / 3, voice)
+        stage = Stage(context, 0.95 * number / 3, 0.95 * (number + 1) / 3, voice)
         tokens = voice_tokens(run, subject, ids, voice, options=options if voice == "brain" else None,
                               context=Stage(stage, 0, 0.1))
-        told[voice] = _replies(model, tokens, ids, asked, Stage(stage, 0.1, 1))
-    return {"run": Path(run).name, "subject": subject, "backend": model.name, "pictures": len(ids),
-            "rows": _score_rows(ids, captions, asked, told)}
+        chosen[voice] = choose(model, tokens, salient, ids, context=Stage(stage, 0.1, 0.2))
+        told[voice] = _replies(model, tokens, ids, asked, Stage(stage, 0.2, 1))
+    rows = _score_rows(ids, captions, asked, told)
+    if salient:
+        rows.insert(2, {"metric": "salient thing, 1 of 4", "constant": 1 / OPTIONS, **paired(
+            chosen["brain"], chosen["shuffled"], chosen["image"], np.array([q.stimulus for q in salient]))})
+    clip = clip or (PHANTOM_CLIP if dataset.phantom else None)
+    if clip:
+        said = {v: [r.text for a, r in zip(asked, told[v], strict=True) if a[1] == "caption"] for v in VOICES}
+        rows[2:2] = clip_rows(stimuli, ids, captions, said, clip, context=Stage(context, 0.95, 1))
+    return {"run": Path(run).name, "subject": subject, "backend": model.name, "pictures": len(ids), "rows": rows}
 
 
 def _asked(ids: Sequence[int], details: Mapping[int, Mapping[str, Any]]) -> list[tuple[int, str, str, Any]]:

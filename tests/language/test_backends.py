@@ -212,6 +212,21 @@ def test_gradient_is_that_of_the_words_probability(made: dict[str, Backend]) -> 
     assert (up - down) / 2 == pytest.approx(1e-2 * np.linalg.norm(grad), rel=0.05)
 
 
+def test_probability_of_an_answer_is_that_of_its_words_alone_and_padded(made: dict[str, Backend]) -> None:
+    for kind in ("llava", "qwen"):
+        backend = made[kind]
+        tokens = _tokens(backend, 3)
+        prompts, answers = ["Describe.", "Describe this image.", "Dog?"], ["A dog", "A", "in the park."]
+        together = backend.log_probability(tokens, prompts, answers)
+        alone = [backend.log_probability(tokens[k:k + 1], [prompts[k]], [answers[k]])[0] for k in range(3)]
+        assert together == pytest.approx(alone, abs=1e-3) and (together < 0).all()
+    backend = made["llava"]
+    word = backend.gradient(_tokens(backend, 1)[0], "Describe.", "A dog", (0, 5))[1]
+    assert backend.log_probability(_tokens(backend, 1), ["Describe."], ["A dog"])[0] == pytest.approx(word, abs=1e-3)
+    with pytest.raises(MismatchError, match="none of them empty"):
+        backend.log_probability(_tokens(backend, 1), ["Describe."], [""])
+
+
 def test_pooling_is_that_of_the_published_rule() -> None:
     grid = torch.arange(576.0).reshape(1, 576, 1)
     for scale in (1, 9, 36, 144, 576):

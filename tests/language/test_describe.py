@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from brainview.language import describe as words
 from brainview.language.backends.base import Reply
 from brainview.language.metrics.baselines import beside
 from brainview.language.metrics.elements import capture, element_scores, f_score, parse
+from brainview.language.scoring import choose, salient_questions, with_article
 
 
 def test_elements_of_a_sentence() -> None:
@@ -59,7 +61,15 @@ class Talker:
         return out
 
 
+    def log_probability(self, tokens: np.ndarray, prompts: list[str], answers: list[str]) -> np.ndarray:
+        there = [("dog" if int(t[0, 0]) % 2 == 0 else "cat") in p for t, p in zip(tokens, prompts, strict=True)]
+        return np.array([0.0 if (a == "yes") == here else -1.0 for here, a in zip(there, answers, strict=True)])
+
+
 class Stimuli:
+    def image(self, i: int) -> Image.Image:
+        return Image.new("RGB", (32, 32), (250, 30, 30) if i % 2 == 0 else (20, 20, 20))
+
     def captions(self, i: int) -> list[str]:
         return [f"A {'dog' if i % 2 == 0 else 'cat'} in the park."]
 
@@ -85,7 +95,8 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     monkeypatch.setattr(jobs, "brain_tokens", lambda run, subject, ids, **k: tokens(run, ids))
     monkeypatch.setattr(jobs, "test_ids", lambda run, subject: np.arange(11))
     monkeypatch.setattr(words, "load_backend", lambda *a, **k: Talker())
-    monkeypatch.setattr("brainview.datasets.registry.open_dataset", lambda p: type("D", (), {"stimuli": Stimuli()})())
+    monkeypatch.setattr("brainview.datasets.registry.open_dataset", lambda p: type("D", (), {"stimuli": Stimuli(),
+                                                                                                "phantom": True})())
     return str(folder.path)
 
 
@@ -106,7 +117,26 @@ def test_scores_stand_beside_their_baselines(run: str) -> None:
     things = found["captions: object F1, no places"]
     assert things["value"] == 1 and things["shuffled"] < caption["shuffled"], "the park, common to all, counts no more"
     assert box["value"] == pytest.approx(6 / 11) and box["share"] in (1, None)
+    clip = found["captions: CLIP-S (phantom-clip)"]
+    assert clip["value"] == pytest.approx(clip["top"]) and "captions: RefCLIP-S (phantom-clip)" in found
+    assert "salient thing, 1 of 4" not in found, "two names in all give no question of four options"
     assert answer["constant"] == pytest.approx(6 / 11) and answer["p"] <= 1
+
+
+def test_the_salient_thing_is_the_largest_and_no_other_option_is_in_the_picture() -> None:
+    names = ("dog", "cat", "bus", "cake", "kite", "apple")
+    details = {i: {"boxes": [{"label": names[i], "box": [0, 0, 0.2, 0.2]},
+                             {"label": names[(i + 1) % 6], "box": [0, 0, 0.9, 0.5]}]} for i in range(6)}
+    details[6] = {}
+    made = salient_questions(range(7), details)
+    assert len(made) == 6 and made == salient_questions(range(7), details)
+    for q in made:
+        i = q.stimulus
+        assert q.options[q.answer] == names[(i + 1) % 6] and len(set(q.options)) == 4 and names[i] not in q.options
+    assert with_article("apple") == "an apple" and with_article("bus") == "a bus"
+    tokens = np.arange(7, dtype=np.float32).reshape(-1, 1, 1)
+    right = choose(Talker(), tokens, made, range(7), batch=4)
+    assert right.shape == (6,) and set(right) <= {0.0, 1.0}
 
 
 def test_command_prints_the_three_voices(run: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -146,8 +146,7 @@ class Backend:
         rows = [self.ids(p, projected.shape[1], h)
                 for p, h in zip(prompts, histories or [()] * len(prompts), strict=True)]
         length = max(len(r) for r in rows)
-        pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else self.tokenizer.eos_token_id
-        ids = torch.tensor([[pad] * (length - len(r)) + r for r in rows], device=self.device)
+        ids = torch.tensor([[self._pad] * (length - len(r)) + r for r in rows], device=self.device)
         mask = torch.tensor([[0] * (length - len(r)) + [1] * len(r) for r in rows], device=self.device)
         return ids, mask, projected
 
@@ -235,6 +234,35 @@ class Backend:
             value = logits[torch.arange(shared, len(upto)), target[0, shared:]].sum()
             grad = torch.autograd.grad(value, tokens)[0]
         return grad[0].float().cpu().numpy(), float(value.detach())
+
+    def log_probability(self, tokens: Any, prompts: Sequence[str], answers: Sequence[str]) -> np.ndarray:
+        """Return (B,) float64 log p(answer | brain, prompt), summed over the answer's tokens.
+
+        This is how a model that was never trained on lettered options chooses between them.
+        """
+        import torch
+
+        if self.extras is not None and len(prompts) > 1:  # what these add depends on the padding
+            return np.concatenate([self.log_probability(tokens[k:k + 1], [p], [a])
+                                   for k, (p, a) in enumerate(zip(prompts, answers, strict=True))])
+        ids, mask, projected = self.prepare(tokens, prompts)
+        targets = [_encode(self.tokenizer, _answer(self.frame, a)) for a in answers]
+        if not all(targets) or len(targets) != len(prompts):
+            raise MismatchError(f"{len(prompts)} prompts need as many answers, none of them empty")
+        length = max(len(t) for t in targets)
+        padded = torch.tensor([t + [0] * (length - len(t)) for t in targets], device=ids.device)
+        known = torch.tensor([[1] * len(t) + [0] * (length - len(t)) for t in targets], device=ids.device)
+        with torch.inference_mode():
+            arguments = self.inputs(torch.cat([ids, padded.masked_fill(known == 0, self._pad)], 1),
+                                    torch.cat([mask, known], 1), projected, "embeds" if self.embeds else "native")
+            logits = self.model(**arguments).logits[:, -length - 1:-1].float().log_softmax(-1)
+            each = logits.gather(2, padded[:, :, None])[:, :, 0].double()
+        return (each * known).sum(1).cpu().numpy()
+
+    @property
+    def _pad(self) -> int:
+        found = self.tokenizer.pad_token_id
+        return int(found if found is not None else self.tokenizer.eos_token_id)
 
     @property
     def device(self) -> Any:
