@@ -110,6 +110,8 @@ class Actions:
         for command in self.commands:
             action, on = self.actions[command.id], command.enabled()
             action.setEnabled(on)
+            if command.id.startswith("view.saved."):
+                action.setVisible(on)  # nine grey lines tell nobody anything
             if command.checked is not None:
                 action.setChecked(command.checked())
             part = self._buttons.get(command.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from PySide6.QtWidgets import (
     QDoubleSpinBox,
     QFileDialog,
     QFormLayout,
+    QInputDialog,
     QLineEdit,
     QRadioButton,
 )
@@ -23,14 +25,16 @@ from brainview.app.window import MainWindow
 from brainview.core.errors import MissingError
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.display import threshold_value
+from brainview.maps.packaged import ATLASES, PREFIX
 from brainview.maps.rois import RoiClass
-from brainview.maps.space import Space
+from brainview.maps.space import Space, VolumeSpace
 from brainview.state.app import AppState, RoiKey
 from brainview.state.atlases import OWN, Atlas, AtlasState, atlas_of, known_regions, sister
 from brainview.state.session import Session
 from brainview.state.showing import Shower
 from brainview.state.view import ViewState
 
+PACKAGED = "brainview.maps.packaged:load"
 GROW = "brainview.maps.clusters:grow"
 FILES = "Atlases (*.annot *.label.gii *.dlabel.nii *.nii *.nii.gz *.mgz *.gii);;All files (*)"
 
@@ -90,13 +94,32 @@ class Atlases:
         if path:
             self.reporter.start(self.load_atlas(path))
 
+    def choose_packaged(self) -> None:
+        """Ask for an atlas of an installable package; those that fit the map on screen come first."""
+        drawn = self.view.map
+        root = None if drawn is None else drawn.space.root
+        own = {getattr(root, "world", ""), getattr(root, "name", "")}
+        order = sorted(ATLASES, key=lambda a: (a.folder is None, a.space not in own))
+        lines = [f"{a.title} · {a.space}" + ("" if a.folder else f" — install {a.package}") for a in order]
+        words, ok = QInputDialog.getItem(self.window, "Whole-brain atlas", "Regions for outlines, names and tables",
+                                         lines, 0, False)
+        if ok:
+            self.reporter.start(self.load_atlas(PREFIX + order[lines.index(words)].name))
+
     async def load_atlas(self, path: str) -> Atlas:
-        """Read a label file (and that of the other hemisphere beside it) and show its outlines."""
-        maps = [*await self.session.read_maps(path)]
-        other = sister(path)
-        if other is not None:
-            maps += await self.session.read_maps(other)
-        atlas = atlas_of(maps, path)
+        """Read a label file (and that of the other hemisphere beside it) or a package's atlas; show its outlines."""
+        if path.startswith(PREFIX):
+            drawn = self.shower.original or self.view.map
+            root = None if drawn is None else drawn.space.root
+            maps = [await self.session.ask(PACKAGED, "Read atlas", name=path.removeprefix(PREFIX),
+                                           grid=root if isinstance(root, VolumeSpace) else None)]
+            atlas = replace(atlas_of(maps, path), name=maps[0].name)
+        else:
+            maps = [*await self.session.read_maps(path)]
+            other = sister(path)
+            if other is not None:
+                maps += await self.session.read_maps(other)
+            atlas = atlas_of(maps, path)
         self.atlases.add(atlas)
         known, _ = self.regions()
         if atlas.name not in known:

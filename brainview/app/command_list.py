@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from brainview.state.commands import Command, Commands
+from brainview.state.saved_views import KEYED
 from brainview.state.view import View
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ def _edit(c: Controller) -> list[Command]:
                 enabled=c.has_held, hint="Scatter, correlation with a spin test, difference map"),
         Command("edit.atlas", "Load atlas…", c.choose_atlas, "", "&Edit", "regions",
                 hint="Regions from a .annot, label GIFTI, dlabel CIFTI or labelled NIfTI file"),
+        Command("edit.packaged_atlas", "Whole-brain atlas…", c.choose_packaged, "", "&Edit", "regions",
+                hint="Desikan-Killiany, HCP-MMP or Yeo networks, from a package that ships them"),
         Command("edit.grow", "Grow region at the cursor…", c.ask_region, "", "&Edit", "regions",
                 enabled=lambda: c.view.picked is not None and c.view.picked.hemisphere != "volume",
                 hint="A disc on the cortex, or the blob beyond the threshold, as a region of your own"),
@@ -104,6 +107,14 @@ def _is(c: Controller, name: str, value: Any) -> Callable[[], bool]:
 
 def _looks(c: Controller, view: View) -> bool:
     return c.view.layout != "grid" and c.view.view == view
+
+
+def _has_view(c: Controller, number: int) -> bool:
+    return number <= len(c.saved.views)
+
+
+def _shows(c: Controller, number: int) -> bool:
+    return c.viewers.count == number
 
 
 def _view(c: Controller) -> list[Command]:
@@ -137,6 +148,20 @@ def _view(c: Controller) -> list[Command]:
                 enabled=lambda: c.session.maps_of_file() > 1, hint="A file of several maps shows one at a time"),
         Command("view.previous_map", "Previous map of the file", partial(c.session.step_map, -1), "PgUp", menu, "maps",
                 enabled=lambda: c.session.maps_of_file() > 1),
+        Command("view.save_view", "Save this view…", c.ask_view_name, "Ctrl+Shift+V", menu, "saved",
+                enabled=lambda: c.window.viewer is not None,
+                hint="Surface, layout, slices, cameras and cursor under a name; projects keep it"),
+        Command("view.saved_views", "Saved views…", c.show_views, "Ctrl+Alt+V", menu, "saved",
+                enabled=lambda: bool(c.saved.views)),
+        *[Command(f"view.saved.{n}", f"Saved view {n}", partial(c.go_to_view, n), f"Alt+{n}", menu, "saved",
+                  enabled=partial(_has_view, c, n)) for n in range(1, KEYED + 1)],
+        *[Command(f"view.viewers.{n}", words, partial(c.set_viewers, n), f"Ctrl+Alt+{n}", menu, "viewers",
+                  checked=partial(_shows, c, n), enabled=lambda: c.view.map is not None,
+                  hint="Each has its own map; cameras, cursor and surface are one")
+          for n, words in ((1, "One viewer"), (2, "Two linked viewers"), (4, "Four linked viewers"))],
+        Command("view.shared_scale", "One colour scale for all viewers",
+                lambda: setattr(c.viewers, "shared", not c.viewers.shared), "", menu, "viewers",
+                checked=lambda: c.viewers.shared, hint="Where kind and unit of the maps are the same"),
         Command("view.keep_layer", "Keep this map as a layer", c.keep_layer, "Ctrl+L", menu, "layers",
                 enabled=lambda: c.view.map is not None, hint="The next map that is shown lies over it"),
         Command("view.lock", "Lock limits", lambda: setattr(c.view, "lock_limits", not c.view.lock_limits), "K", menu,

@@ -18,6 +18,7 @@ from brainview.app.going import Going
 from brainview.app.layering import Layering
 from brainview.app.looks import Looks
 from brainview.app.moving import Moving
+from brainview.app.viewing import Viewing
 from brainview.app.window import MainWindow
 from brainview.app.wizard import Wizards
 from brainview.maps.display import Pick
@@ -26,17 +27,19 @@ from brainview.state.atlases import AtlasState
 from brainview.state.commands import Commands
 from brainview.state.layers import LayerPart
 from brainview.state.project import SUFFIX
+from brainview.state.saved_views import SavedViews
 from brainview.state.session import Session
 from brainview.state.showing import Shower
 from brainview.state.training import new_run_path, runs_dir
 from brainview.state.undo import UndoStack
 from brainview.state.view import ViewState
+from brainview.state.viewers import ViewersState
 
 log = logging.getLogger("brainview")
 MAPS = "Maps (*.nii *.nii.gz *.gii *.mgh *.mgz *.annot *.curv *.sulc *.thickness *.area *.label *.npy);;All files (*)"
 
 
-class Controller(Looks, Going, Copying, Moving, Atlases, Wizards, Comparing, Layering):
+class Controller(Looks, Going, Copying, Moving, Atlases, Wizards, Comparing, Layering, Viewing):
     """Holds the parts of one window together.
 
     Parameters
@@ -58,6 +61,13 @@ class Controller(Looks, Going, Copying, Moving, Atlases, Wizards, Comparing, Lay
         self.session.parts["atlases"] = self.atlases
         self.layer_part = LayerPart(self.view)
         self.session.parts["layers"] = self.layer_part
+        self.saved, self.viewers = SavedViews(), ViewersState()
+        self.session.parts["views"] = self.saved
+        self.undo.watch(self.saved, {"views": "Saved views"})
+        #: Makes one more viewer, and ties what it asks for to the engine; set by the window's start and the wiring.
+        self.make_viewer: Callable[[ViewState], Any] = lambda view: None
+        self.wire_forms: Callable[[Any], None] = lambda viewer: None
+        self.refresh_viewers: Callable[..., None] = lambda *_: None
         self.reporter = Reporter(window.notices)
         self.commands: Commands | None = None
         self.folder = str(Path.home())

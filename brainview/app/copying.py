@@ -91,6 +91,5 @@ class Copying:
         for _ in range(100):  # the map may still be on its way
             await asyncio.sleep(0.02)
             if viewer.canvas is not None and len(viewer.canvas.scene.cells) == len(eyes):
-                viewer.canvas.scene.take_cameras(eyes)
-                viewer.canvas.request_paint()
+                viewer.canvas.take_cameras(eyes)
                 return

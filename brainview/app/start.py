@@ -23,7 +23,9 @@ from brainview.app.looks import log_path
 from brainview.app.viewer import Viewer, prepare_surface_format
 from brainview.app.window import MainWindow
 from brainview.app.wiring import Wiring
+from brainview.core.names import shown
 from brainview.state.journal import Journal, Lost, forget, lost_sessions
+from brainview.state.saved_views import KEYED
 
 MakeViewer = Callable[[Any], Any]
 
@@ -95,6 +97,7 @@ class Shell:
         self.controller.undo.changed.connect(self._show_undo)
         for group in (self.controller.app.events, self.controller.view.events):
             group.connect(lambda *_: self.actions.refresh_soon())
+        self.controller.saved.events.views.connect(self._name_views, check_nargs=False)
         self.closed: asyncio.Future[None] = loop.create_future()
         self.window.closing.connect(self._on_close)
         self.window.painted.connect(lambda: QTimer.singleShot(0, self.window, self._dress))
@@ -135,12 +138,27 @@ class Shell:
     def attach_viewer(self) -> None:
         """Make the viewer and take it in."""
         if self.window.viewer is None:
-            self.wiring.attach_viewer(self._viewer())
+            self.controller.make_viewer = self._viewer
+            self.wiring.attach_viewer(self._viewer(self.controller.view))
+            self.controller.refresh_viewers()
+            bar = getattr(self.window.viewer, "bar", None)
+            if bar is not None:
+                by = self.actions.actions
+                bar.set_views([[by["view.reset"]], [by[f"view.saved.{n}"] for n in range(1, KEYED + 1)],
+                               [by["view.save_view"], by["view.saved_views"]],
+                               [by["view.viewers.1"], by["view.viewers.2"], by["view.viewers.4"],
+                                by["view.shared_scale"]]])
 
-    def _viewer(self) -> Any:
+    def _viewer(self, view: Any) -> Any:
         if self._make_viewer is not None:
-            return self._make_viewer(self.controller.view)
-        return Viewer(self.controller.view, canvas=self._canvas)  # type: ignore[arg-type]
+            return self._make_viewer(view)
+        return Viewer(view, canvas=self._canvas)  # type: ignore[arg-type]
+
+    def _name_views(self, *_: Any) -> None:
+        """The menu tells the names of the saved views."""
+        for number, one in enumerate(self.controller.saved.views[:KEYED], start=1):
+            self.actions.rename(f"view.saved.{number}", shown(one.name, limit=60).replace("&", "&&"))
+        self.actions.refresh_soon()
 
     async def _open(self, target: str | None) -> None:
         session = self.controller.session
@@ -178,6 +196,7 @@ class Shell:
         """End the engine and the canvas."""
         viewer = self.window.viewer
         if viewer is not None:
+            self.controller.viewers.count = 1
             viewer.close()
         await self.engine.close()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt
-from PySide6.QtGui import QColor, QIcon, QPainter, QPen, QPixmap
+from PySide6.QtGui import QAction, QColor, QIcon, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QMenu, QSizePolicy, QSlider, QToolButton, QWidget
 
 from brainview.core.names import plain, shown
@@ -67,7 +67,7 @@ class MorphSlider(QSlider):
         self.setRange(0, self.STEPS * (len(morph.STOPS) - 1))
         self.setPageStep(self.STEPS)
         self.setSingleStep(10)
-        self.setFixedWidth(64)
+        self.setFixedWidth(48)
         self.setAccessibleName("Morph from pial to flat")
         self.setToolTip("Morph: pial, white, inflated, flat (drag; Page keys go from one to the next)")
         self.valueChanged.connect(self._moved)
@@ -93,7 +93,7 @@ class ViewBar(QWidget):
         self._view = view
         row = QHBoxLayout(self)
         row.setContentsMargins(6, 4, 6, 4)
-        row.setSpacing(5)
+        row.setSpacing(3)
         self.volume = Segments("How the volume is drawn", [("slices", "Slices", None), ("surface", "Surface", None)],
                                partial(setattr, view, "volume"))
         self.slices = self._combo("Slices", ("ortho", "axial", "coronal", "sagittal"), partial(setattr, view, "slices"))
@@ -110,18 +110,28 @@ class ViewBar(QWidget):
         self.outlines.setToolTip("Outlines and names of regions")
         self.outlines.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.outlines.setMenu(QMenu(self.outlines))
-        self._fit = QToolButton(self)
-        self._fit.setText("⟲")
-        self._fit.setAccessibleName("Standard view again")
-        self._fit.setToolTip("Standard view again (R)")
-        self._fit.clicked.connect(reset)
+        self.views = QToolButton(self)
+        self.views.setText("Views ▾")
+        self.views.setAccessibleName("Views and viewers")
+        self.views.setToolTip("Standard view (R), saved views, several viewers")
+        self.views.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.views.setMenu(QMenu(self.views))
+        self.views.menu().addAction("Standard view again").triggered.connect(lambda *_: reset())
         for widget in (self.volume, self.slices, self.surface, self.morph, self.sides, self.layouts, self.view,
                        self.outlines):
             row.addWidget(widget)
         row.addStretch(1)
-        row.addWidget(self._fit)
+        row.addWidget(self.views)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.set_rois([])
+
+    def set_views(self, groups: Sequence[Sequence[QAction]]) -> None:
+        """Offer commands in the menu of views, a line between groups."""
+        menu = self.views.menu()
+        menu.clear()
+        for actions in groups:
+            menu.addActions(list(actions))
+            menu.addSeparator()
 
     def _combo(self, name: str, choices: Sequence[str], chosen: Callable[[str], None]) -> QComboBox:
         combo = QComboBox(self)

@@ -195,6 +195,11 @@ class Viewer(ViewerLayers, ViewerExport, QWidget):
         self._drawn.forget("outlines")
         self._changed()
 
+    @property
+    def rois(self) -> dict[str, RoiClass]:
+        """The ROI classes on offer."""
+        return self._rois
+
     def set_surface_map(self, volume: BrainMap, surface: BrainMap) -> None:
         """Hand over the surface form of a volume map (the answer to `surface_needed`)."""
         self._twin = (volume, surface)
@@ -338,9 +343,9 @@ class Viewer(ViewerLayers, ViewerExport, QWidget):
         else:
             found[1]()
 
-    def badge_bottom(self) -> int:
-        """Return the y, from the viewer's top, where the label of simulated data ends when it is shown."""
-        return self._pill.mapTo(self, self._pill.rect().bottomLeft()).y()
+    def badge_bottom(self, host: QWidget) -> int:
+        """Return the y in a host of the viewer where the label of simulated data ends when it is shown."""
+        return self._pill.mapTo(host, self._pill.rect().bottomLeft()).y()
 
     # ---- end -------------------------------------------------------------------------------------------------------
 

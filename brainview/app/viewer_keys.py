@@ -44,8 +44,7 @@ def key_name(event: QKeyEvent) -> str:
 
 def _turn(viewer: Any, across: float, upward: float) -> None:
     if viewer.canvas is not None:
-        viewer.canvas.scene.turn_all(across, upward)
-        viewer.canvas.request_paint()
+        viewer.canvas.turn_all(across, upward)
 
 
 def _zoom(viewer: Any, step: float) -> None:

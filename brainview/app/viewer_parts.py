@@ -71,6 +71,7 @@ class Pill(QLabel):
     def place(self, brain_map: BrainMap | None) -> None:
         """Show it for a phantom map, in the upper right corner."""
         self.setVisible(brain_map is not None and brain_map.is_phantom)
+        self.setText("Phantom · simulated data" if self._corner.width() > 320 else "Phantom")
         self.adjustSize()
         self.move(self._corner.width() - self.width() - 10, 8)
         self.raise_()

@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 
 from brainview.app.errors import Notices
 from brainview.app.filmstrip import FilmStrip
+from brainview.app.gallery import Gallery
 from brainview.app.icons import app_icon
 from brainview.app.jobs_view import JobsView
 from brainview.app.panels.attribution.panel import AttributionPanel
@@ -127,6 +128,7 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(self.pages)
         self.notices = Notices(self.pages, self._below_badge)
         self.viewer: Any = None
+        self.gallery: Gallery | None = None
         self.subjects, self.encoding = SubjectsPanel(), EncodingPanel()
         self.attribution, self.decoding = AttributionPanel(), DecodingPanel()
         self.strip, self.jobs, self.peaks = FilmStrip(), JobsView(), PeaksPanel()
@@ -202,18 +204,18 @@ class MainWindow(QMainWindow):
     def _below_badge(self) -> int:
         """Return the y under the label of simulated data, which no notice may cover."""
         bottom = getattr(getattr(self, "viewer", None), "badge_bottom", None)
-        return (bottom() if callable(bottom) else 6 * GRID) + GRID
+        return (bottom(self.pages) if callable(bottom) else 6 * GRID) + GRID
 
     def set_viewer(self, viewer: QWidget) -> None:
         """Take the viewer in; it shows when there is a map."""
-        self.viewer = viewer
-        self.pages.addWidget(viewer)
+        self.viewer, self.gallery = viewer, Gallery(viewer)
+        self.pages.addWidget(self.gallery)
         self.notices.raise_()
 
     def show_viewer(self, on: bool) -> None:
         """Show the brain, or the start page."""
-        if self.viewer is not None:
-            self.pages.setCurrentWidget(self.viewer if on else self.start_page)
+        if self.gallery is not None:
+            self.pages.setCurrentWidget(self.gallery if on else self.start_page)
             self.notices.raise_()
 
     def retheme(self) -> None:

@@ -73,6 +73,7 @@ class Wiring(StripWiring, RegionWiring, ViewerWiring):
         controller.atlases.events.atlases.connect(self._touch, check_nargs=False)
         controller.atlases.events.wanted.connect(lambda *_: controller.start(controller.load_wanted()),
                                                  check_nargs=False)
+        controller.wire_forms = self.wire_forms
         self.pages = [page(controller) for page in PAGES]
 
     # -- connections ---------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from brainview.app.wiring_peaks import PeaksWiring
 from brainview.app.wiring_retrieval import RetrievalWiring
 from brainview.app.wiring_training import TrainingWiring
 from brainview.app.wiring_trust import TrustWiring
+from brainview.app.wiring_viewers import ViewersWiring
 from brainview.app.wiring_words import WordsWiring
 
 #: Called with the controller, in this order.
@@ -27,6 +28,7 @@ PAGES: tuple[Callable[[Any], Any], ...] = (
     TrainingWiring,
     PeaksWiring,
     LayersWiring,
+    ViewersWiring,
     RetrievalWiring,
     InSilicoWiring,
     FilmWiring,

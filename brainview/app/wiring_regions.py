@@ -35,6 +35,8 @@ class RegionWiring:
             classes[SELECTION] = chosen
         classes |= self.c.outlines
         viewer.set_rois(classes)
+        for one in self.window.gallery.others if self.window.gallery is not None else ():
+            one.viewer.set_rois(classes)
         others = tuple(n for n in self.view.outlines if n != SELECTION and n in classes and n not in self.c.outlines)
         others += tuple(self.c.outlines)
         with self.c.undo.paused():

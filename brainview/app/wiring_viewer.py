@@ -33,15 +33,19 @@ class ViewerWiring:
         self.window.set_viewer(viewer)
         viewer.hovered.connect(self._on_hover)
         viewer.picked.connect(self._on_pick)
-        viewer.surface_needed.connect(lambda volume: self.c.start(self._put_on_surface(viewer, volume)))
-        viewer.form_needed.connect(lambda one, form: self.c.start(self._put_into(viewer, one, form)))
-        viewer.beside.volume_needed.connect(lambda surface: self.c.start(self._put_in_volume(viewer, surface)))
-        viewer.notice.connect(log.info)
+        self.wire_forms(viewer)
         self.c.app.events.subject.connect(lambda person, _: self._on_person(viewer, person))
         self._on_person(viewer, self.c.app.subject)
         self.window.show_viewer(True)
         self._show_rois()
         self.refresh_jobs()
+
+    def wire_forms(self, viewer: Any) -> None:
+        """Answer what a viewer asks for: maps in other forms; write what it says into the log."""
+        viewer.surface_needed.connect(lambda volume: self.c.start(self._put_on_surface(viewer, volume)))
+        viewer.form_needed.connect(lambda one, form: self.c.start(self._put_into(viewer, one, form)))
+        viewer.beside.volume_needed.connect(lambda surface: self.c.start(self._put_in_volume(viewer, surface)))
+        viewer.notice.connect(log.info)
 
     def _on_person(self, viewer: Any, person: SubjectInfo | None) -> None:
         """Have the T1 of a subject whose responses lie in its own space, for the slices."""

@@ -24,7 +24,7 @@ verb                    meaning                                                 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -35,13 +35,15 @@ from brainview.maps.layers import Layer
 from brainview.maps.rois import RoiClass
 from brainview.maps.space import SurfaceSpace
 from brainview.scene.surface import SurfaceScene
-from brainview.scene.views import Panel
+from brainview.scene.views import Camera, Panel
 
 
 class SceneCanvas(ABC):
     """A scene and a way to get it painted; places are in pixels of the widget from the upper left corner."""
 
     scene: SurfaceScene
+    #: Called after the user has moved a camera; who links viewers listens.
+    on_camera: Callable[[], None] | None = None
 
     @abstractmethod
     def request_paint(self) -> None:
@@ -111,12 +113,27 @@ class SceneCanvas(ABC):
             self.scene.pan(across, upward, dx * device, -dy * device)
         else:
             self.scene.zoom(across, upward, 2.0 ** (dy / 100))
-        self.request_paint()
+        self._moved()
+
+    def turn_all(self, across: float, upward: float) -> None:
+        """Turn every brain by degrees."""
+        self.scene.turn_all(across, upward)
+        self._moved()
+
+    def take_cameras(self, cameras: Sequence[Camera]) -> None:
+        """Look as told: one camera for each panel."""
+        self.scene.take_cameras(cameras)
+        self._moved()
 
     def reset_view(self) -> None:
         """Undo turns, pan and zoom."""
         self.scene.fit()
+        self._moved()
+
+    def _moved(self) -> None:
         self.request_paint()
+        if self.on_camera is not None:
+            self.on_camera()
 
     def pick_at(self, x: float, y: float) -> Pick | None:
         """Return what is under a point, None beside the brain."""

@@ -173,13 +173,18 @@ def offers(app: AppState, files: Mapping[str, Sequence[BrainMap]]) -> list[Offer
     run, subject = app.run, app.subject
     brain = app.source.brain or (subject.id if subject is not None else "")
     if subject is not None and subject.ceiling is not None:
-        out.append(Offer(f"{subject.ceiling.name} · {subject.id}", Source("ceiling", brain=subject.id)))
+        out.append(Offer(f"{subject.id} · {subject.ceiling.name}", Source("ceiling", brain=subject.id)))
     if run is not None:
         brains = [b for b in dict.fromkeys([brain, GROUP]) if b in run.brains] or list(run.brains[:1])
         for one in brains:
             for metric in run.metrics_of(one):
                 title = str(run.metrics[metric].get("title", metric))
-                out.append(Offer(f"{title} · {one}", Source("metric", brain=one, metric=metric)))
+                out.append(Offer(f"{one} · {title}", Source("metric", brain=one, metric=metric)))
+        for other in run.brains:  # the same figure of the others
+            metric = app.source.metric or (run.first_metric(other) if run.metrics_of(other) else "")
+            if other not in brains and metric in run.metrics_of(other):
+                title = str(run.metrics[metric].get("title", metric))
+                out.append(Offer(f"{other} · {title}", Source("metric", brain=other, metric=metric)))
     known = app.prediction
     if known is not None:
         for kind in ("measured", "predicted", "difference") if known.measured is not None else ("predicted",):

@@ -109,6 +109,10 @@ class Shower:
             raise MissingError("there is no such map any more", remedy="Choose another one.")
         return found
 
+    async def in_drawn_form(self, found: BrainMap) -> BrainMap:
+        """Return a map as viewers draw it: itself, or put on the cortex."""
+        return found if is_drawable(found.space) else await self._on_surface(found)
+
     def draw(self, source: Source, drawn: BrainMap | None, original: BrainMap | None) -> None:
         """Put a map and its colours into the view; not a step of undo, because choosing the source was."""
         view = self.session.view
