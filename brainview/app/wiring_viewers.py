@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from brainview.app.gallery import Satellite
+from brainview.app.gallery import Gallery, Satellite
 from brainview.app.wiring_strip import Once
 from brainview.maps.display import ColorRule, Pick, rule_for
 from brainview.state.app import Source
@@ -60,11 +60,11 @@ class ViewersWiring:
             one.viewer.close()
             one.deleteLater()
         while len(gallery.others) < self.state.count - 1:
-            self._add(len(gallery.others))
+            self._add(gallery, len(gallery.others))
         if gallery.main.canvas is not None:
             gallery.main.canvas.on_camera = lambda: self._follow(gallery.main)
 
-    def _add(self, number: int) -> None:
+    def _add(self, gallery: Gallery, number: int) -> None:
         c = self.c
         one = Satellite(number, c.make_viewer)
         self._ends.append(link(c.view, one.view))
@@ -75,7 +75,7 @@ class ViewersWiring:
         one.view.events.rule.connect(lambda *_: self._share(one), check_nargs=False)
         one.viewer.ready.connect(lambda: self._ready(one))
         c.wire_forms(one.viewer)
-        c.window.gallery.add(one)
+        gallery.add(one)
         one.viewer.set_rois(c.window.viewer.rois)
         if self.state.sources[number].kind == "none":
             with c.undo.paused():
