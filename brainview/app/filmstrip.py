@@ -132,6 +132,10 @@ class StripDelegate(QStyledItemDelegate):
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         return QSize(SIDE + GRID, SIDE + 26)
 
+    def score_words(self, score: float) -> str:
+        """Return what is written under a picture."""
+        return "R² " + f"{score:.2f}".replace("-0.00", "0.00").replace("-", "−")
+
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         model: StripModel = index.model()  # type: ignore[assignment]
         stimulus, thumb, score = index.data(ID), index.data(THUMB), index.data(SCORE)
@@ -161,7 +165,7 @@ class StripDelegate(QStyledItemDelegate):
         painter.drawText(words, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, str(stimulus))
         if score is not None:
             painter.setPen(color("text3"))
-            told = "R² " + f"{score:.2f}".replace("-0.00", "0.00").replace("-", "−")
+            told = self.score_words(score)
             painter.drawText(words, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, told)
         painter.restore()
 

@@ -30,6 +30,7 @@ from brainview.app.icons import app_icon
 from brainview.app.jobs_view import JobsView
 from brainview.app.panels.attribution.panel import AttributionPanel
 from brainview.app.panels.decoding.panel import DecodingPanel
+from brainview.app.panels.drivers import DriversPanel
 from brainview.app.panels.encoding import EncodingPanel
 from brainview.app.panels.layers import LayersPanel
 from brainview.app.panels.peaks import PeaksPanel
@@ -133,6 +134,7 @@ class MainWindow(QMainWindow):
         self.attribution, self.decoding = AttributionPanel(), DecodingPanel()
         self.strip, self.jobs, self.peaks = FilmStrip(), JobsView(), PeaksPanel()
         self.layers = LayersPanel()
+        self.drivers = DriversPanel()
         self.docks: dict[str, QDockWidget] = {}
         self._make_docks()
         self.status = StatusBar(lambda: self.show_dock("jobs"))
@@ -153,11 +155,13 @@ class MainWindow(QMainWindow):
         self._dock("stimuli", "Stimuli", self.strip, bottom, 0)
         self._dock("jobs", "Jobs", self.jobs, bottom, 0)
         self._dock("peaks", "Peaks", self.peaks, bottom, 0)
+        self._dock("drivers", "Drivers", self.drivers, bottom, 0)
         self._dock("layers", "Layers", self.layers, bottom, 0)
         self.tabifyDockWidget(self.docks["encoding"], self.docks["attribution"])
         self.tabifyDockWidget(self.docks["attribution"], self.docks["decoding"])
         self.tabifyDockWidget(self.docks["stimuli"], self.docks["jobs"])
         self.tabifyDockWidget(self.docks["jobs"], self.docks["peaks"])
+        self.tabifyDockWidget(self.docks["peaks"], self.docks["drivers"])
         self.tabifyDockWidget(self.docks["peaks"], self.docks["layers"])
         self.docks["encoding"].raise_()
         self.docks["stimuli"].raise_()

@@ -41,3 +41,11 @@ def significance(run: str, subject: str, permutations: int = 1000, *, context: J
     from brainview.encoding.significance import significance as work
 
     return work(run, subject, permutations, context=context)
+
+
+def drive(path: str, subject: str, index: Any, run: str | None = None, variant: str | None = None, *,
+          context: JobContext = QUIET) -> dict[str, Any]:
+    """Return which stimuli drive a place; see :func:`brainview.encoding.drive.drive`."""
+    from brainview.encoding.drive import drive as work
+
+    return work(path, subject, index, run, variant, context=context)
