@@ -175,7 +175,8 @@ def _window(c: Controller) -> list[Command]:
     menu = "&Window"
     docks = (("subjects", "Subjects and training"), ("encoding", "Encoding"), ("attribution", "Attribution"),
              ("decoding", "Decoding"), ("stimuli", "Stimuli"), ("jobs", "Jobs"),
-             ("peaks", "Peaks and clusters"), ("layers", "Layers"))
+             ("peaks", "Peaks and clusters"), ("layers", "Layers"),
+             ("drivers", "Stimuli that drive a place"))
     out = [Command(f"window.{name}", words, partial(c.window.show_dock, name), f"Ctrl+{k}", menu, "docks")
            for k, (name, words) in enumerate(docks, start=1)]
     return [*out,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -179,6 +179,7 @@ class FilmStrip(QWidget):
     split_chosen = Signal(str)
     order_chosen = Signal(str)
     words_typed = Signal(str)
+    category_chosen = Signal(str)
     needed = Signal(list)
 
     def __init__(self) -> None:
@@ -191,10 +192,16 @@ class FilmStrip(QWidget):
         self.split.activated.connect(lambda _: self.split_chosen.emit(str(self.split.currentData())))
         self.order = QComboBox()
         self.order.setAccessibleName("Order of the stimuli")
-        self.order.setMinimumWidth(176)
+        self.order.setMinimumWidth(120)
         for value, words in (("id", "By number"), ("best", "Best predicted first"), ("worst", "Worst predicted first")):
             self.order.addItem(words, value)
         self.order.activated.connect(lambda _: self.order_chosen.emit(str(self.order.currentData())))
+        self.category = QComboBox()
+        self.category.setAccessibleName("Category of the stimuli")
+        self.category.setToolTip("Only stimuli that show this; the number says how many do")
+        self.category.setMinimumContentsLength(9)
+        self.category.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.category.activated.connect(lambda _: self.category_chosen.emit(str(self.category.currentData())))
         self.search = QLineEdit()
         self.search.setPlaceholderText("Filter by caption or number")
         self.search.setAccessibleName("Filter stimuli")
@@ -205,7 +212,7 @@ class FilmStrip(QWidget):
         bar.setContentsMargins(0, 0, 0, 0)
         bar.setSpacing(GRID)
         self.search.setMaximumWidth(280)
-        for widget, stretch in ((self.split, 0), (self.order, 0), (self.search, 1)):
+        for widget, stretch in ((self.split, 0), (self.category, 0), (self.order, 0), (self.search, 1)):
             bar.addWidget(widget, stretch)
         bar.addStretch(1)
         bar.addWidget(self.count)
@@ -266,6 +273,7 @@ class FilmStrip(QWidget):
                                  "Open a data set to see what its subjects saw.")
         for widget in (self.split, self.order, self.search, self.count):
             widget.setVisible(total > 0)
+        self.category.setVisible(total > 0 and self.category.count() > 1)
         self.count.setText(f"{len(ids):,} of {total:,}" if len(ids) != total else f"{total:,} stimuli")
         has_scores = bool(scores)
         self.order.setEnabled(has_scores)
@@ -287,8 +295,17 @@ class FilmStrip(QWidget):
         finally:
             self._silent = False
 
-    def show_choices(self, order: str, words: str) -> None:
-        """Mark order and filter without telling anybody."""
+    def show_categories(self, counts: Mapping[str, int], chosen: str) -> None:
+        """Fill the chooser of categories, the commonest first; "" stands for all."""
+        self.category.clear()
+        self.category.addItem("All categories" if counts else "No categories", "")
+        for name, count in counts.items():
+            self.category.addItem(f"{shown(name, limit=40).capitalize()} ({count:,})", name)
+        self.category.setCurrentIndex(max(0, self.category.findData(chosen)))
+
+    def show_choices(self, order: str, words: str, category: str = "") -> None:
+        """Mark order, filter and category without telling anybody."""
+        self.category.setCurrentIndex(max(0, self.category.findData(category)))
         self.order.setCurrentIndex(max(0, self.order.findData(order)))
         if self.search.text() != words:
             self.search.setText(words)

@@ -27,7 +27,7 @@ from brainview.state.app import GROUP, UNDOABLE, Source
 from brainview.state.journal import Journal
 from brainview.state.regions import selection_class
 from brainview.state.roi_table import ranked_stimuli
-from brainview.state.stimuli import Thumbs
+from brainview.state.stimuli import Thumbs, WordIndex
 
 log = logging.getLogger("brainview")
 VIEW_UNDOABLE = {"surface": "Surface", "hemispheres": "Hemispheres", "layout": "Layout", "view": "View",
@@ -88,6 +88,7 @@ class Wiring(StripWiring, RegionWiring, ViewerWiring):
             "prediction": (self._on_prediction,),
             "stimulus": (self._on_stimulus, self.refresh_needs),
             "split": (self.refresh_strip,), "strip_filter": (self.refresh_strip,), "strip_order": (self.refresh_strip,),
+            "strip_category": (self.refresh_strip,),
             "rois": (self.refresh_rois, self.refresh_scatter, self._mark_bars),
             "roi_hemisphere": (self.refresh_encoding,), "roi_sort": (self.refresh_encoding,),
             "roi_filter": (self.refresh_encoding,),
@@ -137,6 +138,7 @@ class Wiring(StripWiring, RegionWiring, ViewerWiring):
         strip.split_chosen.connect(lambda value: setattr(self.app, "split", value))
         strip.order_chosen.connect(lambda value: setattr(self.app, "strip_order", value))
         strip.words_typed.connect(self._on_words)
+        strip.category_chosen.connect(lambda value: setattr(self.app, "strip_category", value))
         strip.needed.connect(self._fetch)
         w.jobs.retry.connect(lambda job: c.start(c.session.retry(job)))
         w.jobs.changed.connect(self.refresh_jobs)
@@ -153,6 +155,9 @@ class Wiring(StripWiring, RegionWiring, ViewerWiring):
         self.window.subjects.show_dataset(new)
         if new is None or old is None or new.path != old.path:
             self.thumbs = None if new is None else Thumbs(self.c.session.ask, new.path)
+            self.words, self._counts = None if new is None else WordIndex(self.c.session.ask, new.path), None
+            if self.words is not None:
+                self.words.arrived.connect(self.refresh_strip)
             for model in (self.window.strip.model, self.window.encoding.predictions.model):
                 model.set_thumbs(self.thumbs)
         self.refresh_strip()

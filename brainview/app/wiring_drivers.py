@@ -79,8 +79,7 @@ class DriversWiring:
             return None
         if self.drivers.state.place == "regions":
             classes, space = self.c.regions()
-            return region_place(classes, person.space, self.app.rois) if space == person.space else \
-                region_place(person.rois, person.space, self.app.rois)
+            return None if space is None else region_place(classes, space, person.space, self.app.rois)
         pick: Pick | None = self.c.view.picked
         if pick is None or drawn is None or drawn.space.root != person.space.root:
             return None

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from brainview.app.wiring_attribution import AttributionWiring
+from brainview.app.wiring_drivers import DriversWiring
 from brainview.app.wiring_figures import FiguresWiring
 from brainview.app.wiring_film import FilmWiring
 from brainview.app.wiring_in_silico import InSilicoWiring
@@ -36,4 +37,5 @@ PAGES: tuple[Callable[[Any], Any], ...] = (
     FiguresWiring,
     AttributionWiring,
     TrustWiring,
+    DriversWiring,
 )

@@ -11,7 +11,7 @@ from PySide6.QtCore import QTimer
 from brainview.app.controller import Controller
 from brainview.app.window import MainWindow
 from brainview.state.app import AppState
-from brainview.state.stimuli import Thumbs
+from brainview.state.stimuli import Thumbs, WordIndex
 from brainview.state.view import ViewState
 
 
@@ -37,6 +37,8 @@ class StripWiring:
     view: ViewState
     window: MainWindow
     thumbs: Thumbs | None
+    words: WordIndex | None = None
+    _counts: dict[str, int] | None = None
     refresh_strip: Once
     refresh_encoding: Once
 
@@ -58,22 +60,20 @@ class StripWiring:
         if app.strip_order != "id" and scores:
             sign = -1 if app.strip_order == "best" else 1
             ids = sorted((i for i in ids if i in scores), key=lambda i: sign * scores[i])
-        needles = app.strip_filter.lower().split()
-        if needles and self.thumbs is not None:
-            self._fetch(every)
-            found = {i: t.words for i in ids if (t := self.thumbs.get(i)) is not None}
-            ids = [i for i in ids if all(n in found.get(i, str(i)) for n in needles)]
-        self.window.strip.show_choices(app.strip_order, app.strip_filter)
+        if self.words is not None:
+            if self.words.missing(every):
+                self.c.start(self.words.fetch(every))
+            counts = self.words.counts(every)
+            if counts != self._counts:
+                self._counts = counts
+                self.window.strip.show_categories(counts, app.strip_category)
+            ids = self.words.keep(ids, app.strip_filter, app.strip_category if app.strip_category in counts else "")
+        self.window.strip.show_choices(app.strip_order, app.strip_filter, app.strip_category)
         self.window.strip.show_stimuli(ids, scores, total=len(every), current=app.stimulus)
 
     def _fetch(self, ids: list[int]) -> None:
         if self.thumbs is not None and self.thumbs.missing(ids):
-            self.c.start(self._fetch_and_show(self.thumbs, ids))
-
-    async def _fetch_and_show(self, thumbs: Thumbs, ids: list[int]) -> None:
-        await thumbs.fetch(ids)
-        if self.app.strip_filter:
-            self.refresh_strip()
+            self.c.start(self.thumbs.fetch(ids))
 
     def _on_words(self, words: str) -> None:
         self.app.strip_filter = words

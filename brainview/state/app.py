@@ -248,6 +248,7 @@ class AppState:
     stimulus: int = -1  # highlighted in the film strip, -1 = none
     split: str = ""  # part of the stimuli in the film strip, "" = all
     strip_filter: str = ""
+    strip_category: str = ""  # category of the stimuli in the film strip, "" = all
     strip_order: str = "id"  # "id", "best", "worst"
     rois: tuple[RoiKey, ...] = ()  # selected bars = outlined regions
     roi_hemisphere: str = "both"
@@ -265,9 +266,9 @@ class AppState:
 #: Fields that a user changes and can undo, with the words of the undo menu.
 UNDOABLE: dict[str, str] = {
     "source": "Show another map", "stimulus": "Choose stimulus", "split": "Choose split",
-    "strip_order": "Order stimuli",
+    "strip_order": "Order stimuli", "strip_category": "Choose category",
     "rois": "Select regions", "roi_hemisphere": "Choose hemisphere of bars", "roi_sort": "Sort regions",
 }
 #: Fields that a project file keeps as they are.
-KEPT: tuple[str, ...] = ("variant", "stimulus", "split", "strip_filter", "strip_order", "roi_hemisphere", "roi_sort",
-                         "roi_filter", "theme")
+KEPT: tuple[str, ...] = ("variant", "stimulus", "split", "strip_filter", "strip_category", "strip_order",
+                         "roi_hemisphere", "roi_sort", "roi_filter", "theme")

@@ -12,7 +12,7 @@ from psygnal import Signal, SignalGroupDescriptor
 from brainview.core.errors import MissingError
 from brainview.maps.display import Pick
 from brainview.maps.rois import RoiClass
-from brainview.maps.space import Space
+from brainview.maps.space import MaskedSpace, Space
 from brainview.state.app import RoiKey
 from brainview.state.regions import own_index, selection_class
 
@@ -61,17 +61,23 @@ def picked_place(pick: Pick | None, space: Space, names: list[str]) -> Place | N
     return Place(np.array([at]), " · ".join([what, *names[:3]]))
 
 
-def region_place(rois: Mapping[str, RoiClass], space: Space, keys: tuple[RoiKey, ...]) -> Place | None:
-    """Return the locations of the selected regions, None when none is selected or they are empty here."""
-    if not keys:
-        return None
-    chosen = selection_class(dict(rois), space, keys, (1, 1, 1, 1))
+def region_place(classes: Mapping[str, RoiClass], labelled: Space, space: Space,
+                 keys: tuple[RoiKey, ...]) -> Place | None:
+    """Return the locations of the selected regions, None when none is selected or they are empty here.
+
+    Parameters
+    ----------
+    labelled, space : Space
+        Of the labels, and of the subject's responses; parts of one root.
+    """
+    chosen = selection_class(classes, labelled, keys, (1, 1, 1, 1)) if keys and labelled.root == space.root else None
     if chosen is None:
         return None
-    labels = np.asarray(chosen.labels)
-    if labels.size != space.size:
-        labels = labels[space.root_index] if hasattr(space, "root_index") else labels  # labels on the root
-    at = np.flatnonzero(labels > 0)
+    at = np.flatnonzero(np.asarray(chosen.labels) > 0)
+    if labelled != space:
+        root = at if not isinstance(labelled, MaskedSpace) else labelled.root_index[at]
+        own = [own_index(space, int(r)) for r in root]
+        at = np.array([o for o in own if o is not None], np.int64)
     if not at.size:
         return None
     names = list(dict.fromkeys(k.roi for k in keys))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +13,7 @@ from psygnal import Signal
 from brainview.core.errors import BrainViewError
 
 PAGE_JOB = "brainview.datasets.jobs:stimulus_page"
+WORDS_JOB = "brainview.datasets.words:index"
 #: Stimuli fetched with one job, and thumbnails kept in memory.
 PAGE, KEPT = 48, 4000
 
@@ -31,6 +32,58 @@ class Thumb:
         """All that the filter searches."""
         category = self.details.get("category", "")
         return " ".join([str(self.stimulus), str(category), *self.captions]).lower()
+
+
+class WordIndex:
+    """Captions and categories of stimuli, asked once for all, so that a filter needs no pictures.
+
+    Parameters
+    ----------
+    ask : coroutine function
+        ``ask(function, title, lane, **arguments)`` of the session.
+    path : str
+        The data set.
+    """
+
+    arrived = Signal()
+
+    def __init__(self, ask: Any, path: str) -> None:
+        self._ask, self._path = ask, path
+        self._words: dict[int, str] = {}
+        self._kinds: dict[int, tuple[str, ...]] = {}
+        self._asked: set[int] = set()
+
+    def missing(self, stimuli: Sequence[int]) -> list[int]:
+        """Return those of `stimuli` that were not asked for yet."""
+        return [s for s in stimuli if s not in self._asked]
+
+    async def fetch(self, stimuli: Sequence[int]) -> None:
+        """Ask for what is missing."""
+        wanted = self.missing(stimuli)
+        if not wanted:
+            return
+        self._asked.update(wanted)
+        try:
+            told = await self._ask(WORDS_JOB, "Read captions and categories", path=self._path,
+                                   ids=np.asarray(wanted, np.int64))
+        except BrainViewError:
+            self._asked.difference_update(wanted)
+            raise
+        for stimulus, words, kinds in zip(told["ids"], told["texts"], told["categories"], strict=True):
+            self._kinds[int(stimulus)] = tuple(kinds)
+            self._words[int(stimulus)] = " ".join([str(int(stimulus)), *(k.lower() for k in kinds), words])
+        self.arrived.emit()
+
+    def counts(self, stimuli: Sequence[int]) -> dict[str, int]:
+        """Return category -> how many of `stimuli` show it, the commonest first."""
+        found = Counter(k for s in stimuli for k in self._kinds.get(s, ()))
+        return dict(sorted(found.items(), key=lambda e: (-e[1], e[0])))
+
+    def keep(self, stimuli: Sequence[int], words: str, category: str) -> list[int]:
+        """Return those of `stimuli` that hold every word and show the category ("" = any)."""
+        needles = words.lower().split()
+        return [s for s in stimuli if (not category or category in self._kinds.get(s, ()))
+                and all(n in self._words.get(s, str(s)) for n in needles)]
 
 
 class Thumbs:

@@ -101,6 +101,7 @@ class FakeEngine:
             "brainview.datasets.jobs:stimulus_page": lambda path, ids, size: stimulus_page(ids, size),
             "brainview.datasets.jobs:response_map": lambda path, subject, stimulus, variant=None:
                 response(subject, stimulus),
+            "brainview.datasets.words:index": stimulus_words,
             "brainview.maps.jobs:open_maps": open_maps,
             "brainview.maps.jobs:export_map": lambda map, path, format, space_name: path,
             "brainview.maps.jobs:to_surface": lambda map, mesh: map,
@@ -202,6 +203,13 @@ def stimulus_page(ids: Any, size: int) -> dict[str, Any]:
     words = ("a dog on a sofa", "two people beside a red bus", "a plate of food on a table", "a face in a crowd")
     return {"ids": np.asarray(ids), "thumbs": thumbs, "captions": [[words[int(i) % 4]] for i in ids],
             "details": [{} for _ in ids]}
+
+
+def stimulus_words(path: str, ids: Any) -> dict[str, Any]:
+    """Return captions and categories."""
+    page = stimulus_page(ids, 4)
+    kinds = [(("animal", "furniture"), ("person", "vehicle"), ("food",), ("person",))[int(i) % 4] for i in ids]
+    return {"ids": np.asarray(ids), "texts": [c[0] for c in page["captions"]], "categories": kinds, "counts": {}}
 
 
 def response(subject: str, stimulus: int) -> BrainMap:

@@ -212,9 +212,21 @@ def test_strip_filters_orders_and_loads_pages(trained):
     QTest.keyClicks(strip.search, "dog sofa")
     trained.settle()
     trained.until(lambda: 0 < len(strip.model.ids) < 300)
-    assert all("dog" in trained.shell.wiring.thumbs.get(i).captions[0] for i in strip.model.ids)
+    assert all(i % 4 == 0 for i in strip.model.ids), "dogs on sofas"
     pages = [j for j in trained.engine.jobs if j.function.endswith(":stimulus_page")]
     assert len(pages) <= 8, "thumbnails come in pages"
+    index = [j for j in trained.engine.jobs if j.function.endswith("words:index")]
+    assert len(index) == 1 and len(index[0].arguments["ids"]) == 300, "words are asked for once, without pictures"
+    trained.app.strip_filter = ""
+    trained.settle()
+    names = [strip.category.itemText(k) for k in range(strip.category.count())]
+    assert names[:2] == ["All categories", "Person (150)"] and "Food (75)" in names
+    strip.category_chosen.emit("food")
+    trained.settle()
+    assert len(strip.model.ids) == 75 and strip.category.currentData() == "food"
+    trained.c.undo.undo()
+    trained.settle()
+    assert len(strip.model.ids) == 300 and trained.app.strip_category == ""
 
 
 def test_a_dropped_map_is_drawn_without_a_data_set(desk, tmp_path):

@@ -1,4 +1,4 @@
-"""Dock "Drivers": the stimuli that drive a place most and least, measured and predicted, and the words that stand out."""
+"""Dock "Drivers": the stimuli that drive a place most and least, measured and predicted, and words that stand out."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from brainview.core.names import plain, shown
 #: heading -> what it means.
 COLUMNS = (("Word", "A word of the captions; common words are left out"),
            ("Log-odds", "Natural logarithm of the odds that a caption here holds the word, over the odds elsewhere"),
-           ("Here", "Stimuli of this side (the highest or lowest tenth) whose captions hold the word, and how many there "
-                    "are"),
+           ("Here", "Stimuli of this side (the highest or lowest tenth) whose captions hold the word, and how many "
+                    "there are"),
            ("Else", "All other stimuli whose captions hold the word, and how many there are"),
            ("q", "False discovery rate over all words looked at (Benjamini & Hochberg); bold up to 0.05"))
 
