@@ -80,7 +80,7 @@ def over_represented(stimuli: Stimuli, chosen: np.ndarray, others: np.ndarray, *
     sets = [[tokens(stimuli.captions(int(i))) for i in part] for part in (chosen, others)]
     here, there = (Counter(w for one in part for w in one) for part in sets)
     a_all, b_all = len(sets[0]), len(sets[1])
-    rows = []
+    rows: list[dict[str, Any]] = []
     looked = [w for w in here.keys() | there.keys() if here[w] + there[w] >= LEAST]
     for word in looked:
         a, b = here[word], there[word]
