@@ -56,17 +56,12 @@ def test_semantic_areas_are_explained_by_the_caption_code(explained):
     assert code >= explained("gabor", "AG", core=False) + 0.1 and code >= explained("category", "AG", core=False) + 0.1
 
 
-def test_angular_gyrus_reaches_what_its_reliability_allows(explained, scan):
-    """The reference asks for .2 to .5 here and, in the row above it, for .9 of the bound of its formula 0.3.
-
-    Both hold only below q = .245 (a ceiling of 15 %), where its trial was (.28 at a ceiling of 9 %). At the q of its
-    own section 3.6 the bound alone is .6: so the test asks for the bound, and for .2 to .5 where both can hold.
-    """
+def test_angular_gyrus_is_explained_between_a_fifth_and_a_half(explained, scan):
+    """Both rows of the reference at once: r2/NC .2 to .5, and not below the bound of its formula 0.3."""
     vertices = scan.area("AG", core=False)
     rho = np.median(np.square(scan.fields.q[vertices])) / (np.median(np.square(scan.fields.q[vertices])) + 1)
-    bound = bound_of(rho)
-    assert 0.85 * bound <= explained("code", "AG", core=False) <= 1.25 * bound
-    assert 0.2 <= bound_of(0.18**2 / (0.18**2 + 1)) <= 0.5 < bound_of(0.33**2 / (0.33**2 + 1))
+    code = explained("code", "AG", core=False)
+    assert 0.2 <= code <= 0.5 and code >= 0.85 * bound_of(rho)
 
 
 def bound_of(rho, p: int = 48):
@@ -75,13 +70,9 @@ def bound_of(rho, p: int = 48):
 
 
 def test_ceilings_from_200_images_three_times(scan):
-    """r .88 is asked; the noise in the signal's own space has heavier tails than the Gaussian noise of that figure.
-
-    With Gaussian noise and the q planted here an ideal estimate gives .94, .92, .92 and .90.
-    """
     driven = np.flatnonzero(scan.fields.visual_mask & (scan.fields.q > 0))
     planted, q2 = ceiling(scan.fields.q[driven], 3, drift=True), np.square(scan.ncsnr[driven])
-    assert np.corrcoef(planted, q2 / (q2 + 1 / 3))[0, 1] >= (0.88, 0.86, 0.88, 0.84)[scan.index]
+    assert np.corrcoef(planted, q2 / (q2 + 1 / 3))[0, 1] >= 0.88
 
 
 @pytest.mark.parametrize(("areas", "winner", "margin"), [
