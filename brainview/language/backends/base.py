@@ -247,7 +247,7 @@ class Backend:
                                    for k, (p, a) in enumerate(zip(prompts, answers, strict=True))])
         ids, mask, projected = self.prepare(tokens, prompts)
         targets = [_encode(self.tokenizer, _answer(self.frame, a)) for a in answers]
-        if not all(targets) or len(targets) != len(prompts):
+        if not all(a.strip() for a in answers) or len(targets) != len(prompts):
             raise MismatchError(f"{len(prompts)} prompts need as many answers, none of them empty")
         length = max(len(t) for t in targets)
         padded = torch.tensor([t + [0] * (length - len(t)) for t in targets], device=ids.device)
