@@ -56,6 +56,11 @@ def _file(c: Controller) -> list[Command]:
                 hint="One HTML file with the map on a cortex that turns in any browser"),
         Command("file.movie", "Export movie…", c.choose_movie, "", menu, "export", enabled=drawn,
                 hint="The brain turning, or unfolding from pial to flat, as MP4 or GIF"),
+        Command("file.compose", "Compose figure…", c.compose, "Ctrl+Shift+F", menu, "export", enabled=drawn,
+                hint="Several views, colour and region bars on one sheet, as PDF, SVG or PNG"),
+        Command("file.many", "Export many pictures…", c.export_many, "", menu, "export",
+                enabled=lambda: c.app.dataset is not None or c.app.run is not None,
+                hint="Every subject, figure and stimulus that you tick, in one folder"),
         Command("file.quit", "Quit", c.window.close, "Ctrl+Q", menu, "quit"),
     ]
 

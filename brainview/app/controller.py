@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFileDialog
 
 from brainview.app.atlases import Atlases
 from brainview.app.comparing import Comparing
+from brainview.app.composing import Composing
 from brainview.app.copying import Copying
 from brainview.app.errors import Reporter
 from brainview.app.export_dialog import ExportDialog
@@ -39,7 +40,7 @@ log = logging.getLogger("brainview")
 MAPS = "Maps (*.nii *.nii.gz *.gii *.mgh *.mgz *.annot *.curv *.sulc *.thickness *.area *.label *.npy);;All files (*)"
 
 
-class Controller(Looks, Going, Copying, Moving, Atlases, Wizards, Comparing, Layering, Viewing):
+class Controller(Looks, Going, Copying, Moving, Atlases, Wizards, Comparing, Layering, Viewing, Composing):
     """Holds the parts of one window together.
 
     Parameters

@@ -55,11 +55,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--transparent", action="store_true", help="no background")
     parser.add_argument("--no-colorbar", action="store_true")
     parser.add_argument("--radiological", action="store_true", help="left of the body on the right")
+    many = parser.add_argument_group("many pictures at once (--out is then a folder)")
+    many.add_argument("--brains", help="comma-separated subjects and group, or all")
+    many.add_argument("--metrics", help="comma-separated figures of the run, or all")
+    many.add_argument("--stimuli", help="comma-separated ids")
+    many.add_argument("--kinds", help="of the stimuli: measured, predicted, difference (comma-separated)")
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Draw the picture."""
+    if args.brains or args.metrics or args.stimuli:
+        return _many(args)
     from brainview.maps.space import VolumeSpace
     from brainview.pictures import load_map
 
@@ -86,6 +93,36 @@ def run(args: argparse.Namespace) -> int:
         if note:
             print(note)
     return 0
+
+
+def _many(args: argparse.Namespace) -> int:
+    """Draw every combination into a folder."""
+    from brainview.cli.many import draw
+    from brainview.datasets.jobs import inspect
+
+    def parts(text: str | None) -> list[str]:
+        return [p.strip() for p in (text or "").split(",") if p.strip()]
+
+    if (args.map / "run.json").is_file():
+        from brainview.state.app import RunInfo
+        from brainview.training.jobs import present
+
+        run = RunInfo.from_job(str(args.map), present(str(args.map)))
+        every, figures = list(run.brains), list(run.metrics)
+    else:
+        every, figures = [str(s["id"]) for s in inspect(str(args.map))["subjects"]], [""]
+    brains = every if args.brains in (None, "all") else parts(args.brains)
+    stimuli = [int(n) for n in numbers(args.stimuli, len(parts(args.stimuli)), "--stimuli")] if args.stimuli else []
+    metrics = figures if args.metrics == "all" else parts(args.metrics) or ([] if stimuli else figures[:1])
+    with terminal_job(quiet=args.json) as context:
+        kinds = parts(args.kinds) or ["measured"] * bool(stimuli)
+        told = draw(str(args.map), str(args.out), brains, metrics, kinds, stimuli, pair(args.size, "--size"),
+                    args.dpi, args.fdr, args.background, args.surface or "inflated", context=context)
+    if args.json:
+        print_json(told)
+    else:
+        print(f"{args.out}: {len(told['written'])} pictures" + "".join(f"\nnot drawn: {f}" for f in told["failed"]))
+    return 1 if told["failed"] and not told["written"] else 0
 
 
 def _moving(args: argparse.Namespace, brain_map: Any) -> int:

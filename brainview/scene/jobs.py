@@ -39,3 +39,17 @@ def movie(map: BrainMap, path: str, kind: str = "spin", rule: ColorRule | None =
     load_compilers()  # this worker may train after it has drawn
     return work(map, path, kind, rule=rule, look=look, size=size, seconds=seconds, fps=fps, layers=layers,
                 context=context)
+
+
+def picture(map: BrainMap, size: tuple[int, int], rule: ColorRule, look: dict[str, Any],
+            outlines: dict[str, Any] | None = None, scale: float = 1.0, *, context: JobContext = QUIET) -> Any:
+    """Return the picture of a map as (height, width, 3) uint8, for a sheet that is composed in the window."""
+    import numpy as np
+
+    from brainview.core.graphics import load_compilers
+
+    load_compilers()  # this worker may train after it has drawn
+    context.report(0, 1, "drawing")
+    image = snapshot.render(map, size, rule, snapshot.look_from(look), outlines=outlines, scale=scale)
+    context.report(1, 1, "drawn")
+    return np.asarray(image.convert("RGB"), np.uint8)

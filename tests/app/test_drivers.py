@@ -44,7 +44,7 @@ def test_a_click_asks_what_drives_it_and_regions_ask_for_all_of_theirs(desk):
     desk.until(lambda: panel.model.ids)
     assert asked(desk)[0] == {"path": "/phantom", "subject": "subj01", "index": [17], "run": None, "variant": None}
     assert panel.model.ids[:2] == [100, 101] and panel.where.whole().startswith("Left vertex 17")
-    assert panel.table.item(0, 0).text() == "most-dog" and panel.table.item(0, 2).text() == "8 of 10"
+    assert panel.table.item(0, 0).text() == "most-dog" and panel.table.item(0, 2).text() == "8/10"
     assert not panel.kind._buttons["predicted"].isEnabled()
     panel.order._buttons["least"].click()
     desk.settle()

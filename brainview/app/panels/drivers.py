@@ -58,13 +58,15 @@ class WordTable(QTableWidget):
         self.verticalHeader().setDefaultSectionSize(21)
         self.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         self.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.horizontalHeader().setMinimumSectionSize(36)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
     def show_words(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Fill the table."""
         self.setRowCount(len(rows))
         for r, row in enumerate(rows):
-            cells = (shown(row["word"]), f"{row['log_odds']:.2f}", f"{row['here']} of {row['of_here']}",
-                     f"{row['there']} of {row['of_there']:,}", f"{row['q']:.2g}")
+            cells = (shown(row["word"]), f"{row['log_odds']:.2f}", f"{row['here']}/{row['of_here']}",
+                     f"{row['there']}/{row['of_there']:,}", f"{row['q']:.2g}")
             for c, text in enumerate(cells):
                 item = QTableWidgetItem(text)
                 item.setToolTip(plain(f"{row['word']}: z = {row['z']:.2f}. {COLUMNS[c][1]}", limit=400))
@@ -96,7 +98,7 @@ class DriversPanel(QWidget):
         self.kind = Segments((("measured", "Measured"), ("predicted", "Predicted")), "Whose response",
                              ("Mean responses of the subject to all of its stimuli",
                               "What the open model predicts for the stimuli that did not train it"))
-        for name, part, width in (("place", self.place, 136), ("order", self.order, 112), ("kind", self.kind, 160)):
+        for name, part, width in (("place", self.place, 148), ("order", self.order, 128), ("kind", self.kind, 196)):
             part.chosen.connect(lambda value, n=name: self.setting_changed.emit(n, value))
             part.setFixedWidth(width)
         self.model = StripModel()
@@ -121,9 +123,9 @@ class DriversPanel(QWidget):
         self.split = QSplitter(Qt.Orientation.Horizontal)
         self.split.addWidget(self.list)
         self.split.addWidget(self.table)
-        self.split.setStretchFactor(0, 3)
-        self.split.setStretchFactor(1, 2)
-        self.split.setSizes([520, 330])
+        self.split.setStretchFactor(0, 1)
+        self.split.setStretchFactor(1, 1)
+        self.split.setSizes([400, 400])
         self.split.setChildrenCollapsible(False)
         bar = QHBoxLayout()
         bar.setSpacing(GRID)
