@@ -9,6 +9,7 @@ from PySide6.QtGui import (
     QFont,
     QFontInfo,
     QFontMetricsF,
+    QKeyEvent,
     QMouseEvent,
     QPainter,
     QPaintEvent,
@@ -18,13 +19,14 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QMenu, QSizePolicy, QWidget
 
 from brainview.app.pixels import to_image
-from brainview.core.names import shown
+from brainview.core.names import plain, shown
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.display import DEFAULT_COLORMAPS, ColorRule, auto_limits, threshold_percentile, threshold_value
 from brainview.maps.layers import Layer
 from brainview.scene import colormaps
 from brainview.scene.colors import Bar, bar_of, number
 
+HOW = "Drag (or arrow keys) sets the threshold; right click: colours, limits, a second map"
 _LEFT, _BAR_TOP, _BAR_HEIGHT = 14, 27, 12
 
 
@@ -37,10 +39,13 @@ class ColorBar(QWidget):
         The user asked for other colours.
     lock_changed : bool
         The user locked or freed the limits.
+    second_wanted : ()
+        Another map is to decide where this one is shown, or how opaque it is.
     """
 
     rule_changed = Signal(object)
     lock_changed = Signal(bool)
+    second_wanted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -71,7 +76,7 @@ class ColorBar(QWidget):
         self._bar = None if brain_map is None else bar_of(layer if layer is not None else Layer(brain_map, rule))
         self.setVisible(brain_map is not None)
         if self._bar is not None and brain_map is not None:
-            self.setToolTip(brain_map.definition)
+            self.setToolTip(f"{plain(brain_map.definition)}\n\n{HOW}".strip())
             low, high = rule.limits
             self.updateGeometry()
             self.setAccessibleDescription(f"{self._bar.title}, from {number(low)} to {number(high)}. {self._bar.note}")
@@ -188,6 +193,18 @@ class ColorBar(QWidget):
         """Take the threshold away."""
         self._ask(self._rule.having(threshold=0.0))
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Left and right move the threshold by a hundredth of the bar, Home takes it away."""
+        steps = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
+        rule = self._rule
+        if self._map is None or rule.labels or event.key() not in (*steps, Qt.Key.Key_Home):
+            super().keyPressEvent(event)
+            return
+        span = 100.0 if rule.threshold_unit == "percentile" else rule.limits[1] - rule.limits[0]
+        step = steps.get(Qt.Key(event.key()), 0) * span / 100
+        wanted = 0.0 if event.key() == Qt.Key.Key_Home else max(0.0, rule.threshold + step)
+        self._ask(rule.having(threshold=float(f"{min(wanted, span):.4g}")))
+
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         """Offer colour maps, limits and the manner of thresholding."""
         if self._map is not None:
@@ -224,6 +241,7 @@ class ColorBar(QWidget):
                     rule.having(threshold=threshold_percentile(rule, values), threshold_unit="percentile"))
         self._offer(menu, "Threshold as percentile", switched, percent)
         self._offer(menu, "No threshold", rule.having(threshold=0.0))
+        menu.addAction("Threshold or opacity by another map…").triggered.connect(lambda *_: self.second_wanted.emit())
         return menu
 
     def _offer(self, menu: QMenu, text: str, rule: ColorRule, checked: bool | None = None) -> None:

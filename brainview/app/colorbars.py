@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
@@ -22,15 +23,20 @@ class ColorBars(QWidget):
     -------
     layer_changed : (int, ColorRule)
         The user asked for other colours of a layer, counted in the whole stack.
+    second_wanted : int
+        A second map is wanted for this layer.
     """
 
     layer_changed = Signal(int, object)
+    second_wanted = Signal(int)
 
     def __init__(self, main: ColorBar, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.main = main
         self.others: list[ColorBar] = []
         self._numbers: list[int] = []
+        self._main = 0
+        main.second_wanted.connect(lambda: self.second_wanted.emit(self._main))
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(0)
@@ -53,10 +59,11 @@ class ColorBars(QWidget):
         while len(self.others) < len(wanted):
             fresh = ColorBar(self)
             fresh.rule_changed.connect(self._asked(len(self.others)))
+            fresh.second_wanted.connect(partial(lambda k: self.second_wanted.emit(self._numbers[k]), len(self.others)))
             self.others.append(fresh)
             at = len(self.others)
             self._grid.addWidget(fresh, at // ACROSS, at % ACROSS, Qt.AlignmentFlag.AlignTop)
-        self._numbers = wanted
+        self._numbers, self._main = wanted, main
         for bar, k in zip(self.others, wanted, strict=True):
             bar.show_map(layers[k].map, layers[k].rule, layer=layers[k])
             bar.setAccessibleName(f"Colour bar of {layers[k].map.name}")

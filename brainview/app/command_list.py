@@ -189,4 +189,6 @@ def _window(c: Controller) -> list[Command]:
                     hint="Leave only the brain"),
             Command("window.theme", "Dark or light theme", c.toggle_theme, "Ctrl+T", menu, "theme", icon="theme"),
             Command("window.keys", "Shortcuts", c.show_keys, "?", "&Help", "help", icon="help"),
+            Command("window.guide", "First steps", c.show_guide, "F1", "&Help", "help",
+                    hint="Five cards that show where everything is"),
             Command("window.log", "Where is the log?", c.show_log_place, "", "&Help", "help")]

@@ -69,6 +69,8 @@ class Controller(Looks, Going, Copying, Moving, Atlases, Wizards, Comparing, Lay
         self.make_viewer: Callable[[ViewState], Any] = lambda view: None
         self.wire_forms: Callable[[Any], None] = lambda viewer: None
         self.refresh_viewers: Callable[..., None] = lambda *_: None
+        #: Asks for the second map of a layer; set by the dock of layers.
+        self.ask_second: Callable[[int], None] = lambda index: None
         self.reporter = Reporter(window.notices)
         self.commands: Commands | None = None
         self.folder = str(Path.home())

@@ -34,7 +34,7 @@ from PySide6.QtWidgets import (
 )
 
 from brainview.app.theme import GRID, color
-from brainview.app.widgets.basics import label
+from brainview.app.widgets.basics import is_chosen, label
 from brainview.core.names import plain, shown
 from brainview.state.stimuli import Thumb, Thumbs
 
@@ -250,7 +250,7 @@ class FilmStrip(QWidget):
         return view
 
     def _tell(self, now: QModelIndex, _before: QModelIndex) -> None:
-        if not self._silent and now.isValid():
+        if not self._silent and is_chosen(self.list, now):
             self.chosen.emit(int(now.data(ID)))
 
     def show_splits(self, splits: Sequence[str], chosen: str) -> None:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from brainview.app import theme
 from brainview.app.actions import MOUSE, ShortcutSheet
 from brainview.app.errors import Reporter
+from brainview.app.guide import SEEN, Guide
 from brainview.app.window import MainWindow
 from brainview.core.paths import cache_dir
 from brainview.maps.rois import RoiClass
 from brainview.maps.space import Space
 from brainview.state.app import AppState
 from brainview.state.commands import Commands
+from brainview.state.preferences import remember
 from brainview.state.regions import SELECTION
 from brainview.state.undo import UndoStack
 from brainview.state.view import ViewState
@@ -82,6 +84,25 @@ class Looks:
         sheet = ShortcutSheet(self.window, self.commands, MOUSE)
         sheet.open()
         return sheet
+
+    def show_guide(self) -> Guide:
+        """Show the first steps; that they were seen is remembered when they are dismissed."""
+        window = self.window
+
+        def part(name: str) -> QWidget | None:
+            viewer = window.viewer
+            known = {"viewer": getattr(viewer, "stack", viewer), "colors": getattr(viewer, "bars", None),
+                     "header": window.header}
+            return known[name] if name in known else window.docks[name]
+
+        def show(name: str) -> None:
+            if name in window.docks:
+                window.docks[name].show()
+                window.docks[name].raise_()
+
+        guide = Guide(window, part, show_part=show)
+        guide.ended.connect(lambda: remember(SEEN, True))
+        return guide
 
     def show_log_place(self) -> None:
         """Say where the log is."""

@@ -18,6 +18,7 @@ from brainview.app import icons, theme
 from brainview.app.actions import Actions
 from brainview.app.command_list import make_commands
 from brainview.app.controller import Controller
+from brainview.app.guide import SEEN
 from brainview.app.jobs_view import duration
 from brainview.app.looks import log_path
 from brainview.app.viewer import Viewer, prepare_surface_format
@@ -25,6 +26,7 @@ from brainview.app.window import MainWindow
 from brainview.app.wiring import Wiring
 from brainview.core.names import shown
 from brainview.state.journal import Journal, Lost, forget, lost_sessions
+from brainview.state.preferences import preference
 from brainview.state.saved_views import KEYED
 
 MakeViewer = Callable[[Any], Any]
@@ -132,7 +134,10 @@ class Shell:
         opening = self.controller.start(self._open(target))
         await asyncio.sleep(0.02)  # the first job is on its way before the viewer's imports take the loop
         self.attach_viewer()
-        self._offer(lost_sessions() if self.journal is not None else [])
+        lost = lost_sessions() if self.journal is not None else []
+        self._offer(lost)
+        if self.journal is not None and not lost and not preference(SEEN):
+            self.controller.show_guide()
         await asyncio.wait([opening])
 
     def attach_viewer(self) -> None:

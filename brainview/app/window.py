@@ -9,6 +9,7 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QPaintEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
+    QApplication,
     QDockWidget,
     QFrame,
     QHBoxLayout,
@@ -104,6 +105,19 @@ class StartPage(QFrame):
         self.bar.setVisible(share is not None)
         if share is not None:
             self.bar.setValue(int(1000 * share))
+
+
+def first_control(part: QWidget) -> QWidget:
+    """Return the first thing in a part that Tab reaches, the part itself when there is none."""
+    one = part.nextInFocusChain()
+    for _ in range(2000):
+        if one is part:
+            break
+        if part.isAncestorOf(one) and one.isVisible() and one.isEnabled() \
+                and one.focusPolicy() & Qt.FocusPolicy.TabFocus:
+            return one
+        one = one.nextInFocusChain()
+    return part
 
 
 class MainWindow(QMainWindow):
@@ -203,12 +217,24 @@ class MainWindow(QMainWindow):
         """Bring a dock to the front and give it the focus."""
         self.docks[name].show()
         self.docks[name].raise_()
-        self.docks[name].widget().setFocus(Qt.FocusReason.OtherFocusReason)
+        first_control(self.docks[name].widget()).setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def _below_badge(self) -> int:
         """Return the y under the label of simulated data, which no notice may cover."""
         bottom = getattr(getattr(self, "viewer", None), "badge_bottom", None)
         return (bottom(self.pages) if callable(bottom) else 6 * GRID) + GRID
+
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        """Tab passes by what lies in a dock behind another: nobody would see the focus there."""
+        found = super().focusNextPrevChild(forward)
+        for _ in range(1000):
+            focus = QApplication.focusWidget()
+            behind = [d for d in self.docks.values() if focus is not None and d.isAncestorOf(focus)
+                      and d.visibleRegion().isEmpty()]
+            if not found or not behind:
+                break
+            found = super().focusNextPrevChild(forward)
+        return found
 
     def set_viewer(self, viewer: QWidget) -> None:
         """Take the viewer in; it shows when there is a map."""

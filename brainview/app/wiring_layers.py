@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from brainview.app.wiring_strip import Once
+from brainview.core.names import shown
+from brainview.scene.colors import number
 from brainview.state import layers
 from brainview.state.app import Source
 
@@ -33,7 +35,28 @@ class LayersWiring:
         panel.second_chosen.connect(lambda index, source: c.start(c.set_second(index, source)))
         panel.moved.connect(self._move)
         panel.removed.connect(self._remove)
+        c.readouts.append(self._values_at)
+        c.ask_second = self._ask_second
         self._show()
+
+    def _ask_second(self, index: int) -> None:
+        """Bring the settings of a layer's second map to the front."""
+        self.c.window.show_dock("layers")
+        self._show()
+        self.panel.choose(index)
+        self.panel.second.setFocus()
+
+    def _values_at(self, pick: Any) -> list[str]:
+        """Tell the values of the other layers at a place, where they lie on the mesh or grid of the map on screen."""
+        view, drawn = self.c.view, self.c.view.map
+        if not view.layers or drawn is None or pick.root_index < 0:
+            return []
+        out = []
+        for one in view.layers:
+            if one.visible and one.map.space.root == drawn.space.root and one.map.kind != "label":
+                value = one.map.expanded().values[pick.root_index]
+                out.append(f"{shown(one.map.name, limit=24)} {number(float(value))}")
+        return out
 
     def _show(self) -> None:
         self.panel.show_layers(layers.stack(self.c.view), layers.main_index(self.c.view), self.c.offers())

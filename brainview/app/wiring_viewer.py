@@ -32,6 +32,8 @@ class ViewerWiring:
         """Take the viewer in when it is ready."""
         self.window.set_viewer(viewer)
         viewer.hovered.connect(self._on_hover)
+        if hasattr(viewer, "bars"):
+            viewer.bars.second_wanted.connect(self.c.ask_second)
         viewer.picked.connect(self._on_pick)
         self.wire_forms(viewer)
         self.c.app.events.subject.connect(lambda person, _: self._on_person(viewer, person))

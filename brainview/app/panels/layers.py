@@ -214,6 +214,7 @@ class LayersPanel(QWidget):
         grid.setColumnStretch(1, 1)
         grid.setRowStretch(4, 1)
         self.settings = scrolled(body)
+        self.settings.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # what is in it takes the focus and scrolls
         row = QHBoxLayout(self)
         row.setContentsMargins(GRID, GRID, GRID, GRID)
         row.setSpacing(GRID)

@@ -10,7 +10,7 @@ from PySide6.QtGui import QGuiApplication, QKeySequence, QShortcut
 from PySide6.QtWidgets import QAbstractItemView, QHBoxLayout, QHeaderView, QSpinBox, QTableView, QVBoxLayout, QWidget
 
 from brainview.app.theme import GRID
-from brainview.app.widgets.basics import ElidedLabel, button, label
+from brainview.app.widgets.basics import ElidedLabel, button, is_chosen, label
 from brainview.core.names import shown
 
 Index = QModelIndex | QPersistentModelIndex
@@ -140,7 +140,7 @@ class PeaksPanel(QWidget):
         column.setSpacing(GRID)
         column.addLayout(row)
         column.addWidget(self.table, 1)
-        self.table.selectionModel().currentRowChanged.connect(lambda now, _: self._choose(now))
+        self.table.selectionModel().selectionChanged.connect(lambda *_: self._choose(self.table.currentIndex()))
         QShortcut(QKeySequence.StandardKey.Copy, self.table, self.copy_rows,
                   context=Qt.ShortcutContext.WidgetShortcut)
         self.show_table([], "")
@@ -159,7 +159,7 @@ class PeaksPanel(QWidget):
             self.note.show_text("The map or its threshold has changed: list again.")
 
     def _choose(self, now: QModelIndex) -> None:
-        if now.isValid():
+        if is_chosen(self.table, now):
             self.chosen.emit(dict(self.model.rows[self._sorted.mapToSource(now).row()]))
 
     def copy_rows(self) -> None:

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QFrame, QListView, QVBoxLayout, QWidget
 
 from brainview.app.filmstrip import ID, SIDE, StripDelegate, StripModel
 from brainview.app.theme import GRID
-from brainview.app.widgets.basics import Segments, label, row
+from brainview.app.widgets.basics import Segments, is_chosen, label, row
 from brainview.app.widgets.flat_picture import FlatPicture
 from brainview.app.widgets.scale import ScaleBar
 from brainview.core.errors import BrainViewError
@@ -110,7 +110,8 @@ class PredictionsSection(QWidget):
         self.list.setAccessibleName("Best or worst predicted stimuli")
         self.list.setFixedHeight(SIDE + 40)
         self.list.selectionModel().currentChanged.connect(
-            lambda now, _: self.stimulus_chosen.emit(int(now.data(ID))) if now.isValid() and not self._silent else None)
+            lambda now, _: self.stimulus_chosen.emit(int(now.data(ID)))
+            if is_chosen(self.list, now) and not self._silent else None)
         self.model.needed.connect(self.needed)
         self.card = PredictionCard()
         self.card.chosen.connect(self.kind_chosen)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QModelIndex, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
+    QAbstractItemView,
     QButtonGroup,
     QFrame,
     QHBoxLayout,
@@ -278,6 +279,11 @@ def row(*widgets: QWidget, spacing: int = GRID, stretch: int = -1) -> QWidget:
     for k, widget in enumerate(widgets):
         layout.addWidget(widget, 1 if k == stretch else 0)
     return out
+
+
+def is_chosen(view: QAbstractItemView, index: QModelIndex) -> bool:
+    """Tell whether an entry was chosen: a list that gets the focus by Tab makes its first entry current, no more."""
+    return index.isValid() and view.selectionModel().isSelected(index)
 
 
 def restyle(widget: QWidget, **properties: object) -> None:

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QAbstractItemView, QListView, QStyle, QStyledItemD
 
 from brainview.app.filmstrip import ID, THUMB, StripModel
 from brainview.app.theme import color
+from brainview.app.widgets.basics import is_chosen
 from brainview.core.names import plain, shown
 from brainview.state.retrieval import Hit
 
@@ -153,7 +154,7 @@ class RankedList(QListView):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._silent = False
         self.selectionModel().currentChanged.connect(
-            lambda now, _: self.chosen.emit(int(now.data(ID))) if now.isValid() and not self._silent else None)
+            lambda now, _: self.chosen.emit(int(now.data(ID))) if is_chosen(self, now) and not self._silent else None)
         self.activated.connect(lambda index: self.opened.emit(int(index.data(ID))))
         self.show_hits(())
 
