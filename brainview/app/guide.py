@@ -82,7 +82,7 @@ class Guide(QFrame):
         foot.addWidget(self.count, 1)
         foot.addWidget(self.back)
         foot.addWidget(self.next)
-        column = QVBoxLayout(self)
+        column = self._column = QVBoxLayout(self)
         column.setContentsMargins(2 * GRID, GRID, GRID, GRID)
         column.setSpacing(GRID)
         column.addLayout(head)
@@ -142,8 +142,8 @@ class Guide(QFrame):
     def _place(self) -> None:
         """Stand right or left of the part, below or above it, where there is room; else in its middle."""
         self.text.setFixedHeight(self.text.heightForWidth(WIDTH - 3 * GRID))
-        self.layout().activate()
-        self.setFixedHeight(self.layout().sizeHint().height())
+        self._column.activate()
+        self.setFixedHeight(self._column.sizeHint().height())
         part, whole = self._part(STEPS[self.at].part), self._window.rect()
         if part is None or not part.isVisible():
             self._ring.hide()

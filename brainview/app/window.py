@@ -109,9 +109,9 @@ class StartPage(QFrame):
 
 def first_control(part: QWidget) -> QWidget:
     """Return the first thing in a part that Tab reaches, the part itself when there is none."""
-    one = part.nextInFocusChain()
+    one: Any = part.nextInFocusChain()
     for _ in range(2000):
-        if one is part:
+        if one is None or one is part:
             break
         if part.isAncestorOf(one) and one.isVisible() and one.isEnabled() \
                 and one.focusPolicy() & Qt.FocusPolicy.TabFocus:
