@@ -77,7 +77,8 @@ class TrainingWiring(FormWiring):
             "system": (self._on_system, self.refresh_form), "form": (self.refresh_form, self._estimate_soon),
             "preset": (self.refresh_form,), "values": (self.refresh_form, self._estimate_soon),
             "estimate": (lambda *_: self.panel.form.show_estimate(self.state.estimate),),
-            "runs": (self._on_runs, self.refresh_live), "watched": (self._on_watched, self.refresh_live),
+            "runs": (self._on_runs, self.refresh_live, self.refresh_form),
+            "watched": (self._on_watched, self.refresh_live),
             "curves": (lambda *_: self.panel.live.show_curves(self.state.curves),),
         }.items():
             for listener in listeners:

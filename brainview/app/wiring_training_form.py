@@ -13,7 +13,7 @@ from brainview.app.panels.subjects import SubjectsPanel
 from brainview.core.errors import BrainViewError
 from brainview.state.app import AppState
 from brainview.state.session import with_variant
-from brainview.state.training import DESCRIBE, ESTIMATE, SystemForm, TrainingState, runs_dir
+from brainview.state.training import DESCRIBE, ESTIMATE, SystemForm, TrainingState, runs_dir, runs_to_start_from
 
 log = logging.getLogger("brainview")
 #: Milliseconds between an edit of the form and a new estimate.
@@ -83,6 +83,9 @@ class FormWiring:
     def _show_form(self) -> None:
         state = self.state
         self.panel.form.show_form(state.form, state.system, state.preset, state.values)
+        stage, dataset = state.values.get("stage"), self.app.dataset
+        if isinstance(stage, int) and dataset is not None:
+            self.panel.form.show_starts(runs_to_start_from(state.runs, state.system, stage, dataset.name))
 
     def _estimate_soon(self, *_: Any) -> None:
         self.state.estimate = {}

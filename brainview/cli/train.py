@@ -35,7 +35,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train and print the figures."""
     options = _options(args)
-    sweeps = [_pair(part) for text in args.sweep for part in _parts(text, ";")]
+    sweeps = [pair(part) for text in args.sweep for part in _parts(text, ";")]
     module = load(SYSTEMS[args.system].module)
     with terminal_job(quiet=args.json) as context:
         if not sweeps:
@@ -76,7 +76,8 @@ def _parts(text: str, mark: str) -> list[str]:
     return [part.strip() for part in parts if part.strip()]
 
 
-def _pair(text: str) -> tuple[str, str]:
+def pair(text: str) -> tuple[str, str]:
+    """Return (key, value) of ``KEY=VALUE``; raises MismatchError for anything else."""
     key, sign, value = text.partition("=")
     if not sign or not key or not value:
         raise MismatchError(f"{text!r} is no KEY=VALUE")
@@ -91,7 +92,7 @@ def _options(args: argparse.Namespace) -> dict[str, Any]:
             raise MissingError(f"{args.system} has no preset {args.preset!r}",
                                remedy="Known: " + ", ".join(presets) + ".")
         options |= presets[args.preset]
-    options |= dict(_pair(text) for text in args.set)
+    options |= dict(pair(text) for text in args.set)
     options |= {k: v for k, v in (("features", args.features), ("method", args.method)) if v}
     return options
 

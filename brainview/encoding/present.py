@@ -13,6 +13,7 @@ from brainview.datasets.types import Subject
 from brainview.encoding import rois, scores
 from brainview.encoding.llm_vem.split import open_split
 from brainview.encoding.predict import dataset_of, open_model, variant_of
+from brainview.encoding.unfinished import read_parts
 from brainview.maps.brainmap import BrainMap
 from brainview.training.run import RunFolder
 
@@ -44,28 +45,30 @@ def present(run: os.PathLike | str, *, context: JobContext = QUIET) -> dict[str,
 
     Keys: ``run, card, phantom, subjects, metrics, maps, group, counts, rois, stimuli, notes``; see the package's
     contract.
+    A training that was stopped is shown as it stands: see :mod:`brainview.encoding.unfinished`.
     The group map is the median over subjects, on the mesh or grid that their spaces are parts of; ``counts`` says how
     many subjects have a value at each location of it.
     """
     folder = RunFolder.open(run)
-    _, card = folder.load("last")
+    card, parts = read_parts(folder, context=context)
     dataset = dataset_of(folder)
     maps: dict[str, dict[str, BrainMap]] = {}
     rows: list[dict[str, Any]] = []
     stimuli: dict[str, list[dict[str, Any]]] = {}
     notes: list[str] = []
-    for number, name in enumerate(card["finished"]):
-        context.report(number, len(card["finished"]), f"reading {name}")
-        part, part_card = RunFolder.open(folder.path / "subjects" / name).load()
+    for number, (name, read) in enumerate(parts):
+        context.report(number, len(parts), f"reading {name}")
+        arrays, part_card = read()
         subject = dataset.subject(name, variant_of(folder))
-        arrays = {k[4:]: v for k, v in part.items() if k.startswith("map/")}
         maps[name] = score_maps(subject, arrays, part_card)
         rows += part_card["rois"]
         stimuli[name] = part_card["stimuli"]
         notes += [f"{name}: {note}" for note in part_card["notes"]]
     if card.get("random_weights"):
         notes.insert(0, "The feature model has RANDOM weights: it was never trained.")
-    if not card.get("complete"):
+    if card.get("stopped"):
+        notes.insert(0, card["stopped"])
+    elif not card.get("complete"):
         notes.insert(0, f"{len(card['finished'])} of {len(card['subjects'])} subjects are trained.")
     if len(maps) > 1:
         rows += rois.group_rows(rows)
@@ -155,12 +158,12 @@ def score(run: os.PathLike | str, part: str | None = None, *, context: JobContex
     Keys: ``run, dataset, phantom, features, subjects`` {id: metrics}, ``rois`` rows (with the group), ``notes``.
     """
     folder = RunFolder.open(run)
-    _, card = folder.load("last")
+    card, parts = read_parts(folder, context=context)
     out: dict[str, Any] = {"run": str(folder.path), "dataset": card["dataset"], "phantom": card["phantom"],
                            "features": card["feature_label"], "split": card["split"]["name"], "subjects": {},
-                           "rois": [], "notes": []}
-    for name in card["finished"]:
-        found = RunFolder.open(folder.path / "subjects" / name).card()
+                           "rois": [], "notes": [card["stopped"]] if card.get("stopped") else []}
+    for name, read in parts:
+        found = read()[1]
         if part is not None and part != found["part"]:
             found = open_model(folder.path, context=context).evaluate(name, part, context=context)
         out["subjects"][name] = found["metrics"]

@@ -42,7 +42,7 @@ class Option:
     name, title, hint : str
         Key of the ``options`` dict; words of the form; one sentence that teaches.
     kind : str
-        ``choice``, ``int``, ``float``, ``bool``, ``text`` or ``features``.
+        ``choice``, ``int``, ``float``, ``bool``, ``text``, ``features`` or ``run`` (folder of an earlier run).
     default : object
     choices : tuple of (value, words)
     low, high : float
@@ -218,10 +218,11 @@ def _option(row: Mapping[str, Any], system: str, touched: set[str]) -> Option:
         choices = tuple((c, w) for c, w in known if not choices or c in {v for v, _ in choices})
     if choices and default not in {c for c, _ in choices}:
         choices = ()
-    kind = "features" if name == "features" else "choice" if choices else \
+    run = name == "start" and default == ""
+    kind = "features" if name == "features" else "choice" if choices else "run" if run else \
         {"int": "int", "float": "float", "bool": "bool"}.get(str(row.get("kind")), "text")
     low, high = row.get("low"), row.get("high")
-    main = name == "features" or (name in MAIN and (name in touched or name == "epochs"))
+    main = kind in ("features", "run") or (name in MAIN and (name in touched or name == "epochs"))
     bounds = bounds if bounds is not None else (-1e9, 1e9)
     return Option(name, str(row.get("title") or title or name.replace("_", " ").capitalize()), kind, default,
                   hint or own[:1].upper() + own[1:], choices, bounds[0] if low is None else float(low),
@@ -313,6 +314,13 @@ class RunEntry:
                 if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
                     out.setdefault(key, []).append(float(value))
         return {k: sum(v) / len(v) for k, v in out.items()}
+
+
+def runs_to_start_from(runs: Sequence[RunEntry], system: str, stage: int, dataset: str) -> list[RunEntry]:
+    """Return the runs that a later stage of a system can begin from, in the order of the list."""
+    stages = (1,) if stage == 2 else (1, 2)
+    return [r for r in runs if r.system == system and r.finished and r.dataset == dataset
+            and r.config.get("stage") in stages and r.config.get("control") != "caption-only"]
 
 
 @dataclass(frozen=True, eq=False)

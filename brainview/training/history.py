@@ -14,6 +14,7 @@ from typing import Any
 
 from brainview.core.errors import BrainViewError, MissingError
 from brainview.core.files import read_json, write_json
+from brainview.core.systems import SYSTEMS
 from brainview.training.run import RunFolder
 
 #: Columns that count, in the order in which one is taken as the x axis.
@@ -86,10 +87,17 @@ def standing(path: Path) -> dict[str, Any]:
     done = list((card or {}).get("finished") or [])
     return {"path": str(folder.path), "name": folder.path.name, "system": folder.system,
             "dataset": str(story.get("dataset", "")), "phantom": bool(story.get("phantom", False)),
-            "finished": _complete(card, subjects, done), "usable": card is not None, "subjects": subjects,
+            "finished": _complete(card, subjects, done), "subjects": subjects,
+            "usable": card is not None or _shows_checkpoints(folder),
             "done": done, "progress": _progress(folder, config, done), "begun": str(story.get("begun", "")),
             "when": _when(folder.path), "metrics": dict((card or {}).get("metrics") or {}),
             "config": config, "data": str(story.get("data", "")), "cost": cost_of(folder.path)}
+
+
+def _shows_checkpoints(folder: RunFolder) -> bool:
+    """Tell whether a stopped training of this system can be looked at: encoding models show their best checkpoint."""
+    entry = SYSTEMS.get(folder.system)
+    return entry is not None and entry.dock == "encoding" and (folder.path / "model" / "pointer.json").is_file()
 
 
 def _card_or_none(folder: RunFolder) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QLineEdit, QSpinBox
 
 from brainview.app.panels.training.compare import CardWindow, CompareWindow
 from brainview.app.wiring_training import TrainingWiring
+from brainview.state.training import Option, RunEntry, SystemForm
 from tests.app.fake_training import RUNS
 
 pytestmark = pytest.mark.gui
@@ -172,3 +173,34 @@ def test_the_choice_is_part_of_the_project(page):
     page.wiring.state.apply(kept)
     page.settle()
     assert page.window.subjects.form.field("epochs").value() == 77
+
+
+def test_a_later_stage_begins_from_a_run_that_is_chosen(page):
+    form = page.window.subjects.form
+    options = (Option("stage", "Stage", "int", 1, low=1, high=3), Option("start", "Start", "run", "", main=True),
+               Option("lr", "Learning rate", "float", 1e-4))
+    made = SystemForm("llm-vem", "LLM-VEM", "x", {"demo": {}, "second": {"stage": 2}}, {}, options)
+    people = page.app.dataset.subjects
+    rows = [RunEntry(f"/r/{name}", name, "llm-vem", page.app.dataset.name, done, 0.0, subjects=(people[0],),
+                     config={"stage": stage}) for name, stage, done in
+            (("one", 1, True), ("half", 1, False), ("two", 2, True))]
+    state = page.wiring.state
+    page.wiring._forms["llm-vem"] = made
+    state.system, state.preset, state.form, state.values, state.runs = "llm-vem", "second", made, made.values(
+        "second"), tuple(rows)
+    page.settle()
+    box = form.field("start")
+    assert [box.itemText(k) for k in range(box.count())] == ["No earlier run", "one · stage 1"]
+    box.setCurrentIndex(1)
+    box.activated.emit(1)
+    page.settle()
+    assert state.values["start"] == "/r/one" and form.chosen_subjects() == [people[0]]
+    form.field("stage").setValue(3)
+    page.settle()
+    assert [box.itemText(k) for k in range(1, box.count())] == ["one · stage 1", "two · stage 2"]
+    assert box.currentData() == "/r/one", "what was chosen stays"
+    box.activated.emit(1)
+    assert people[0] not in form.chosen_subjects() or len(people) == 1
+    state.values = {**state.values, "start": "/elsewhere/three"}
+    page.settle()
+    assert box.currentData() == "/elsewhere/three" and box.currentText() == "three"

@@ -12,6 +12,7 @@ from brainview.core.errors import Cancelled, MismatchError
 from brainview.datasets.registry import open_dataset
 from brainview.encoding.llm_vem.new_person import fit_part
 from brainview.encoding.predict import open_model
+from brainview.training import history
 from brainview.training.jobs import present, train
 from brainview.training.run import RunFolder
 from tests.encoding import tiny
@@ -44,6 +45,10 @@ def test_an_interrupted_training_is_usable_and_goes_on_exactly(place: Path) -> N
     with pytest.raises(Cancelled):
         train("llm-vem", str(place / "data"), str(place / "cut"), options=QUICK, context=StopAfterAnEpoch())
     assert open_model(place / "cut").predict_pictures([tiny.picture(5003)], "subj01").shape == (1, 110)
+    assert history.standing(place / "cut")["usable"] and not history.standing(place / "cut")["finished"]
+    shown = present(str(place / "cut"))  # nothing is written, and test images are not touched
+    assert "after epoch 1 of 2" in shown["notes"][0] and shown["maps"]["subj02"]["R2"].provenance["part"] == "val"
+    assert not (place / "cut" / "subjects").exists()
     train("llm-vem", str(place / "data"), str(place / "cut"), options=QUICK)
     runs = [RunFolder.open(place / n) for n in ("one", "cut")]
     a, b = ([{k: v for k, v in row.items() if k != "seconds"} for row in run.history()] for run in runs)

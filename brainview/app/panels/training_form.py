@@ -23,7 +23,7 @@ from brainview.app.theme import GRID
 from brainview.app.widgets.basics import Section, button, label, restyle
 from brainview.core.names import shown
 from brainview.core.systems import SYSTEMS
-from brainview.state.training import FEATURES, Option, SystemForm
+from brainview.state.training import FEATURES, Option, RunEntry, SystemForm
 
 
 def narrow(box: QComboBox, name: str) -> QComboBox:
@@ -63,6 +63,7 @@ class TrainingForm(QWidget):
         self._silent = False
         self._trouble = ""  # what the system itself says against the settings
         self._fields: dict[str, QWidget] = {}
+        self._runs: dict[str, RunEntry] = {}  # those that the chooser of an earlier run offers
         self._boxes: dict[str, QCheckBox] = {}
         self.system, self.preset = narrow(QComboBox(), "Model"), narrow(QComboBox(), "Preset")
         for key, entry in SYSTEMS.items():
@@ -148,6 +149,8 @@ class TrainingForm(QWidget):
         self._more_section.setVisible(more.rowCount() > 0)
 
     def _field(self, option: Option) -> QWidget:
+        if option.kind == "run":
+            return self._run_chooser(option)
         if option.kind in ("choice", "features"):
             box = narrow(QComboBox(), option.title)
             box.setEditable(option.kind == "features")
@@ -176,6 +179,41 @@ class TrainingForm(QWidget):
         text = QLineEdit()
         text.textChanged.connect(lambda _: self._edit())
         return text
+
+    def _run_chooser(self, option: Option) -> QComboBox:
+        box = narrow(QComboBox(), option.title)
+        box.addItem("No earlier run", "")
+        box.currentIndexChanged.connect(lambda _: self._edit())
+        box.activated.connect(lambda _: self._take_subjects(str(box.currentData())))
+        return box
+
+    def show_starts(self, runs: Sequence[RunEntry]) -> None:
+        """Offer the runs that a later stage can begin from; one that was chosen before stays, also when it is gone."""
+        box = self._fields.get("start")
+        if not isinstance(box, QComboBox) or self._form is None or self._form.option("start").kind != "run":  # type: ignore[union-attr]
+            return
+        self._runs = {r.path: r for r in runs}
+        now, self._silent = str(box.currentData() or ""), True
+        try:
+            box.clear()
+            box.addItem("No earlier run" if runs else "No finished run of an earlier stage", "")
+            for path, entry in self._runs.items():
+                box.addItem(shown(f"{entry.name} · stage {entry.config.get('stage')}"), path)
+                box.setItemData(box.count() - 1, shown(f"{path}\n{', '.join(entry.subjects)}", limit=400).replace(
+                    "\\n", "\n"), Qt.ItemDataRole.ToolTipRole)
+            _write(box, now)
+        finally:
+            self._silent = False
+        self.check()
+
+    def _take_subjects(self, path: str) -> None:
+        """Tick the subjects of the run that was chosen for stage 2, the others for stage 3."""
+        entry, stage = self._runs.get(path), self.options().get("stage")
+        if entry is None or not self._boxes or stage not in (2, 3):
+            return
+        wanted = {n for n in self._boxes if (n in entry.subjects) == (stage == 2)}
+        for name, tick in self._boxes.items():
+            tick.setChecked(name in wanted)
 
     @property
     def features(self) -> QComboBox | None:
@@ -276,8 +314,12 @@ def _write(field: QWidget, value: Any) -> None:
         at = field.findData(value)
         if field.isEditable():
             field.setEditText(str(value))
-        elif at >= 0:
-            field.setCurrentIndex(at)
+        else:
+            if at < 0 and value and field.itemData(0) == "":  # a chooser of runs: the folder is not in the list
+                field.addItem(shown(str(value).rsplit("/", 1)[-1]), value)
+                at = field.count() - 1
+            if at >= 0:
+                field.setCurrentIndex(at)
     elif isinstance(field, QSpinBox):
         field.setValue(int(value))
     elif isinstance(field, QCheckBox):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from brainview.cli.terminal import print_json, table, terminal_job
+from brainview.cli.train import pair
 from brainview.core.files import atomic_write, write_json
 from brainview.core.jobs import JobContext, Stage
 
@@ -29,13 +31,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--subjects", nargs="+", metavar="ID", help="which subjects (default: all); the last one has "
                                                                     "few images in the part of few images")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="settings over the presets")
+    parser.add_argument("--set2", action="append", default=[], metavar="KEY=VALUE", help="settings over demo-stage2")
+    parser.add_argument("--skip", nargs="+", default=[], metavar="ROW", help="rows that are not trained, for example "
+                                                                              "attention")
 
 
 def run(args: argparse.Namespace) -> int:
     """Train what is missing; print and write the tables."""
-    options = dict(text.split("=", 1) for text in args.set)
+    options, second = (dict(pair(text) for text in texts) for texts in (args.set, args.set2))
     with terminal_job(quiet=args.json) as context:
-        found = measure(args.path, args.out, args.parts, options, args.seeds, args.subjects, context)
+        found = measure(args.path, args.out, args.parts, options, args.seeds, args.subjects, context,
+                        second=second, skip=args.skip)
     if args.json:
         print_json(found)
         return 0
@@ -49,13 +55,15 @@ def run(args: argparse.Namespace) -> int:
 
 
 def measure(path: str, out: Path, parts: list[str], options: dict[str, Any], seeds: list[int],
-            subjects: list[str] | None, context: JobContext) -> dict[str, list[dict[str, Any]]]:
+            subjects: list[str] | None, context: JobContext, *, second: dict[str, Any] | None = None,
+            skip: Sequence[str] = ()) -> dict[str, list[dict[str, Any]]]:
     """Return part -> rows; every part is written as it is finished."""
     from brainview.cli.benchmarks import vem_parts
     from brainview.cli.benchmarks.vem_bench import Bench
     from brainview.datasets.registry import open_dataset
 
-    bench = Bench(str(path), Path(out), options, seeds, subjects or list(open_dataset(path).subjects), context)
+    bench = Bench(str(path), Path(out), options, seeds, subjects or list(open_dataset(path).subjects), context,
+                  second=second or {}, skip=tuple(skip))
     found = {}
     for number, part in enumerate(parts):
         bench.context = Stage(context, number / len(parts), (number + 1) / len(parts), part)

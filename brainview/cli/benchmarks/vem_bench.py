@@ -35,6 +35,8 @@ class Bench:
     options : settings over the presets, as given
     seeds : seeds of initialisation, order, and the division into training and validation images
     subjects : ids
+    second : settings over the preset of stage 2
+    skip : rows that are not trained
     """
 
     path: str
@@ -43,6 +45,8 @@ class Bench:
     seeds: list[int]
     subjects: list[str]
     context: JobContext = QUIET
+    second: dict[str, Any] = field(default_factory=dict)
+    skip: tuple[str, ...] = ()
     draws: Draws = field(default_factory=dict)
     facts: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
 
@@ -90,6 +94,8 @@ class Bench:
     def graded(self, name: str, seed: int, options: dict[str, Any], subjects: list[str] | None = None,
                only: list[str] | None = None) -> None:
         """Train what is missing, and grade it on its subjects (or some of them)."""
+        if name in self.skip:
+            return
         run = self.trained(name, seed, options, subjects)
         for person in only or run.config["subjects"]:
             card = RunFolder.open(run.path / "subjects" / person).card()
@@ -125,7 +131,7 @@ class Bench:
         """Return the table: for every model a row over all its subjects, then one per subject."""
         people = subjects or self.subjects
         out = []
-        for name in names:
+        for name in (n for n in names if n not in self.skip):
             facts = [self.facts[name, s] for s in self.seeds]
             for who in ([people, *([p] for p in people)] if len(people) > 1 else [people]):
                 images = [np.mean([f["images"][p] for p in who]) for f in facts]

@@ -59,7 +59,7 @@ def stage2(bench: Bench) -> Rows:
         bench.graded("linear", seed, bench.base())
         start = {"start": str(bench.folder("linear", seed))}
         for name, changes in STAGE2.items():
-            bench.graded(name, seed, {**preset, **start, **changes})
+            bench.graded(name, seed, {**preset, **start, **bench.second, **changes})
         bench.graded("captions only", seed, {**bench.base(), "control": "caption-only"})
     return bench.rows(["linear", *STAGE2, "captions only"], "stage 2, no text")
 

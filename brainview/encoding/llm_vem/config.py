@@ -114,7 +114,7 @@ INHERITED = ("features", "layers", "tokens", "head", "hidden", "components", "wi
 #: What stage 3 takes from it: how many images a new person has is its own affair.
 INHERITED_BY_PART = tuple(k for k in INHERITED if k != "limit")
 _STAGE2: dict[str, Any] = {"stage": 2, "epochs": 6, "batch": 184, "lr": 1e-5, "min_lr": 0.0}
-_DEMO: dict[str, Any] = {"features": "phantom-eva02", "tokens": "all", "hidden": 256, "components": 256, "epochs": 20,
+_DEMO: dict[str, Any] = {"features": "phantom-eva02", "tokens": "all", "hidden": 256, "components": 256, "epochs": 8,
                          "batch": 128, "lr": 3e-3, "weight_decay": 0.3, "dropout": 0.6, "augment": False, "pixels": 112,
                          "precision": "no", "clip": "phantom-clip", "bootstraps": 100, "permutations": 20, "seed": 0}
 #: Named settings. `paper`: Table and text of arXiv 2401.03851 and the public configuration of its base model.
