@@ -57,13 +57,14 @@ class Brains:
             raise MissingError("has no trials of some stimuli", where=self.subject.id)
         return tuple(order[a:b] for a, b in zip(left, right, strict=True))
 
-    def mean(self, ids: np.ndarray, *, context: JobContext = QUIET) -> np.ndarray:
-        """Return (n, k) float32 mean of the repetitions of each stimulus."""
-        out = np.empty((len(ids), self.values.shape[1]), np.float32)
+    def mean(self, ids: np.ndarray, *, columns: np.ndarray | None = None, context: JobContext = QUIET) -> np.ndarray:
+        """Return (n, k) float32 mean of the repetitions of each stimulus, of some columns if they are named."""
+        out = np.empty((len(ids), self.values.shape[1] if columns is None else len(columns)), np.float32)
         for i, rows in enumerate(self.rows_of(ids)):
             if i % 64 == 0:
                 context.check()
-            out[i] = np.asarray(self.values[np.sort(rows)], np.float32).mean(0)
+            mean = np.asarray(self.values[np.sort(rows)], np.float32).mean(0)
+            out[i] = mean if columns is None else mean[columns]
         return out
 
 

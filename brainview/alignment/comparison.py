@@ -44,7 +44,8 @@ class Cell:
 
 
 #: The compared methods with the settings that a phantom of some hundred images bears; the first is the reference.
-METHODS = (Cell("ridge-clip", "ridge-clip", {}), Cell("whole-brain", "whole-brain", {"preset": "demo"}),
+METHODS = (Cell("ridge-clip", "ridge-clip", {}), Cell("ridge-clip pooled", "ridge-clip", {"preset": "pooled"}),
+           Cell("whole-brain", "whole-brain", {"preset": "demo"}),
            Cell("mindeye", "mindeye", {"preset": "small"}), Cell("mindeye2", "mindeye2", {"preset": "small"}),
            Cell("tgbd", "tgbd", {"preset": "small"}))
 #: What is varied in the ablation table, one thing at a time; the first is the reference.
@@ -205,3 +206,22 @@ def write_csv(rows: Sequence[Mapping[str, Any]], file: Path) -> Path:
     with atomic_write(file) as out:
         out.write(text.getvalue().encode())
     return file
+
+
+def recall_curves(runs: Mapping[str, str | Path], subject: str | None = None) -> dict[str, dict[str, np.ndarray]]:
+    """Return name -> direction -> (gallery,) recall at k = 1 ..., of one subject or the mean over a run's subjects."""
+    out: dict[str, dict[str, np.ndarray]] = {}
+    for name, path in runs.items():
+        folder = RunFolder.open(path)
+        people = folder.card("last")["finished"]
+        if subject is not None and subject not in people:
+            raise MissingError(f"has no finished subject {subject!r}", where=path)
+        curves: dict[str, list[np.ndarray]] = {}
+        for person in [subject] if subject else people:
+            ids, held = load_embeddings(folder.path / "subjects" / person)
+            for direction, (source, _) in DIRECTIONS.items():
+                brain, other = (held.to_image, held.image) if "image" in direction else (held.to_text, held.text)
+                found = ranks(*((brain, other) if source == "brain" else (other, brain)))
+                curves.setdefault(direction, []).append((found[:, None] < np.arange(1, len(ids) + 1)).mean(0))
+        out[name] = {way: np.mean([c[:min(map(len, cs))] for c in cs], axis=0) for way, cs in curves.items()}
+    return out

@@ -17,9 +17,12 @@ class AlignConfig:
     captions: str = "auto"           # caption source: see brainview.alignment.targets
     region: str = "brain"            # brain, or a class of regions, or class:region
     weighting: str = "reliability"   # reliability (q / sqrt(1 + q^2) of the shipped ncsnr) | none
+    keep: int = 0                    # ridge-clip, whole-brain: only so many most reliable voxels; 0 = all
+    pool: float = 0.0                # ridge of all people: share of the map that is common to them; 0 = one alone
+    whiten: float = 0.0              # ridge: see decoders.fit_ridge_clip
     encoder: str = "live"            # preset of sizes: tiny, live, small, base, paper
     patch: int = 0                   # 0 = the preset's
-    start: str = "random"            # whole-brain: random | ridge (see brainview.alignment.warm_start)
+    start: str = "random"            # whole-brain: random | ridge | teacher (see brainview.alignment.warm_start)
     targets: str = "both"            # both | image | text
     epochs: int = 30
     batch: int = 64
@@ -40,7 +43,7 @@ class AlignConfig:
 
     def __post_init__(self) -> None:
         for name, allowed in (("weighting", ("reliability", "none")), ("targets", ("both", "image", "text")),
-                              ("start", ("random", "ridge")),
+                              ("start", ("random", "ridge", "teacher")),
                               ("encoder", tuple(ENCODERS))):
             if getattr(self, name) not in allowed:
                 raise MismatchError(f"must be one of {', '.join(allowed)}, got {getattr(self, name)!r}", where=name)
@@ -68,7 +71,9 @@ class AlignConfig:
 PRESETS: dict[str, dict[str, Any]] = {
     "tiny": {"encoder": "tiny", "patch": 14, "epochs": 10},
     "live": {"encoder": "live"},
-    "demo": {"encoder": "live", "start": "ridge", "epochs": 12, "lr": 1e-4, "noise": 0.3, "patience": 3, "queue": 0},
+    "demo": {"encoder": "live", "start": "teacher", "keep": 20000, "pool": 0.5, "whiten": 1.0, "epochs": 6, "lr": 3e-5,
+             "noise": 0.1, "patience": 2, "queue": 0},
+    "alone": {"encoder": "live", "start": "ridge", "epochs": 12, "lr": 1e-4, "noise": 0.3, "patience": 3, "queue": 0},
     "small": {"encoder": "small", "batch": 64},
     "base": {"encoder": "base", "batch": 128, "epochs": 60},
     "paper": {"encoder": "paper", "clip": "ViT-H-14:laion2b_s32b_b79k", "weighting": "none", "epochs": 150,

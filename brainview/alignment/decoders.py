@@ -6,6 +6,7 @@ needs to be used again: the mask, which of its voxels the columns are, and their
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +20,20 @@ from brainview.alignment.encoder import BrainEncoder, EncoderConfig
 from brainview.alignment.patches import PatchGrid
 
 
-def voxel_weights(brains: Brains, weighting: str) -> np.ndarray:
-    """Return (k,) factors of mean square 1: the reliability q / sqrt(1 + q^2), or ones for ``none``."""
+def voxel_weights(brains: Brains, weighting: str, keep: int = 0, ranking: np.ndarray | None = None) -> np.ndarray:
+    """Return (k,) factors of mean square 1: the reliability q / sqrt(1 + q^2), or ones for ``none``.
+
+    With `keep` only so many voxels, first by `ranking` (their reliability by default), have a factor that is not 0:
+    estimated reliability of a voxel without a signal is not 0, and a hundred thousand of them drown the others.
+    """
     if weighting == "none" or not brains.weighted:
-        return np.ones(brains.values.shape[1], np.float32)
-    return (brains.reliability / max(1e-6, float(np.sqrt(np.mean(brains.reliability**2))))).astype(np.float32)
+        factors = np.ones(brains.values.shape[1], np.float32)
+    else:
+        factors = np.array(brains.reliability, np.float32)
+    if keep and brains.weighted and keep < len(factors):
+        order = np.argsort(-(brains.reliability if ranking is None else ranking), kind="stable")
+        factors[order[keep:]] = 0
+    return (factors / max(1e-6, float(np.sqrt(np.mean(factors**2))))).astype(np.float32)
 
 
 class VoxelEncoder(nn.Module):
@@ -112,7 +122,8 @@ class RidgeClip:
 
 
 def fit_ridge_clip(values: np.ndarray, image: np.ndarray, text: np.ndarray, weight: np.ndarray,
-                   alphas: np.ndarray | None = None) -> tuple[RidgeClip, dict[str, Any]]:
+                   alphas: np.ndarray | None = None, *, others: Sequence[Fellow] = (), share: float = 0.5,
+                   whiten: float = 0.0) -> tuple[RidgeClip, dict[str, Any]]:
     """Fit both regressions in their dual form; generalised cross-validation chooses the penalty of each column.
 
     Parameters
@@ -120,29 +131,81 @@ def fit_ridge_clip(values: np.ndarray, image: np.ndarray, text: np.ndarray, weig
     values : (n, k) float32 mean responses of the training images
     image, text : (n, embed) float32 unit vectors
     weight : (k,) factors of the voxels (a weight of 0 leaves a voxel out)
+    others : further people on the same k voxels; see :func:`_person_kernel` for `share`
+    whiten : float
+        0 leaves predictions as they are. Otherwise they are multiplied by the inverse of the covariance of their
+        leave-one-out errors plus `whiten` times its mean variance: directions that brains tell badly count less, as in
+        a linear discriminant. Each target's predictions then have mean square 1.
 
     Notes
     -----
     Cost: one n x n product over k voxels and its eigenvectors. GCV: n |(I - H) y|^2 / tr(I - H)^2 (Golub 1979).
     """
     center = values.mean(0)
-    x = (values - center) * weight
-    y = np.concatenate([image, text], 1).astype(np.float64)
-    y_center = y.mean(0)
-    eigenvalues, vectors = np.linalg.eigh((x @ x.T).astype(np.float64))
+    people = [((values - center) * weight, image, text)] + [((f.values - f.values.mean(0)) * f.weight, f.image, f.text)
+                                                            for f in others]
+    x = people[0][0] if not others else np.concatenate([p[0] for p in people])
+    told = [np.concatenate(p[1:], 1).astype(np.float64) for p in people]
+    y_center = told[0].mean(0)
+    y = np.concatenate([t - t.mean(0) for t in told])  # as brains are: about the mean of each person
+    who = np.repeat(np.arange(len(people)), [len(p[0]) for p in people])
+    kernel = _person_kernel((x @ x.T).astype(np.float64), who, share if others else 1.0)
+    dual, errors, story = _dual(kernel, y, alphas)
+    own = dual[who == 0].astype(np.float32)
+    coef = people[0][0].T @ own if not others else share * (x.T @ dual.astype(np.float32)) \
+        + (1 - share) * (people[0][0].T @ own)
+    model = RidgeClip((coef * weight[:, None]).astype(np.float32), center.astype(np.float32),
+                      y_center.astype(np.float32))
+    if whiten:
+        half = model.embed
+        for part in (slice(0, half), slice(half, 2 * half)):
+            model.coef[:, part] = model.coef[:, part] @ _whitener(y[:, part], errors[:, part], whiten)
+    return model, story | {"people": len(people), "share": share if others else None, "whiten": whiten}
+
+
+@dataclass(frozen=True, eq=False)
+class Fellow:
+    """Another person for :func:`fit_ridge_clip`: (m, k) values on the same voxels, (k,) weight, (m, embed) targets."""
+
+    values: np.ndarray
+    weight: np.ndarray
+    image: np.ndarray
+    text: np.ndarray
+
+
+def _person_kernel(kernel: np.ndarray, who: np.ndarray, share: float) -> np.ndarray:
+    """Return the kernel of a map that is the sum of one common to all people and one of each: entries between people
+    times `share`. 0: everyone alone, 1: all as one person (multi-task kernel of Evgeniou and Pontil 2004)."""
+    return kernel * np.where(who[:, None] == who[None], 1.0, share)
+
+
+def _dual(kernel: np.ndarray, y: np.ndarray,
+          alphas: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    """Return ((n, m) dual coefficients, (n, m) leave-one-out errors, story) with a penalty per column by GCV."""
+    eigenvalues, vectors = np.linalg.eigh(kernel)
     eigenvalues = np.maximum(eigenvalues, 0)
-    rotated = vectors.T @ (y - y_center)
-    grid = np.logspace(-4, 2, 25) * eigenvalues.sum() / len(x) if alphas is None else np.asarray(alphas)
+    rotated = vectors.T @ y
+    grid = np.logspace(-4, 2, 25) * eigenvalues.sum() / len(y) if alphas is None else np.asarray(alphas)
     shrink = grid[:, None] / (eigenvalues + grid[:, None])
     # the mean was taken out, so one eigenvalue is 0 by construction and counts in neither sum
     loss = (shrink**2 @ rotated**2) / np.square((shrink.sum(1) - 1).clip(1e-9))[:, None]
     chosen = loss.argmin(0)
     dual = vectors @ (rotated / (eigenvalues[:, None] + grid[chosen][None]))
-    coef = (x.T @ dual.astype(np.float32)) * weight[:, None]
+    left = np.square(vectors) @ shrink.T  # 1 - leverage of each row for each penalty
+    errors = (y - kernel @ dual) / np.maximum(left[:, chosen], 1e-9)
     edges = int(((chosen == 0) | (chosen == len(grid) - 1)).sum())
-    story = {"alphas": [float(a) for a in grid], "chosen": np.bincount(chosen, minlength=len(grid)).tolist(),
-             "columns_at_the_edge_of_the_grid": edges}
-    return RidgeClip(coef.astype(np.float32), center.astype(np.float32), y_center.astype(np.float32)), story
+    return dual, errors, {"alphas": [float(a) for a in grid],
+                          "chosen": np.bincount(chosen, minlength=len(grid)).tolist(),
+                          "columns_at_the_edge_of_the_grid": edges}
+
+
+def _whitener(y: np.ndarray, errors: np.ndarray, amount: float) -> np.ndarray:
+    """Return (e, e) float32: the inverse of the regularised error covariance, scaled for mean square 1."""
+    covariance = np.cov(errors.T)
+    size = len(covariance)
+    out = np.linalg.inv(covariance + amount * np.trace(covariance) / size * np.eye(size))
+    scale = np.sqrt(np.square((y - errors) @ out).sum(1).mean())
+    return (out / max(1e-12, float(scale))).astype(np.float32)
 
 
 def _unit(x: np.ndarray) -> np.ndarray:

@@ -32,11 +32,19 @@ from brainview.core.jobs import QUIET, JobContext
 CONTENT, OPEN, SPREAD, SUM = 0.3, 3.0, 0.7, 0.1
 #: Stimuli that the principal components are taken from; each gives a patch per token.
 COMPONENT_STIMULI = 240
+#: Penalty of the correction to a projected teacher, over the mean variance of the components.
+REFIT = 1.0
 
 
-def warm_start(model: VoxelEncoder, data: AlignmentData, *, seed: int = 0,
+def warm_start(model: VoxelEncoder, data: AlignmentData, *, teacher: np.ndarray | None = None, seed: int = 0,
                context: JobContext = QUIET) -> dict[str, Any]:
     """Overwrite the weights of `model` by the start of this module, fitted on training `data`; returns what was done.
+
+    Parameters
+    ----------
+    teacher : (k, embed) float32, optional
+        A linear map from voxels to CLIP's space (a ridge of more people, say). The patch embedding then keeps the
+        directions that the map reads instead of principal components, and the map is what is cut into terms.
 
     Raises
     ------
@@ -50,15 +58,15 @@ def warm_start(model: VoxelEncoder, data: AlignmentData, *, seed: int = 0,
     total = config.width - 1 - content - place
     frame = _frame(config.width, seed)
     parts = frame[:, :content], frame[:, content:content + place], frame[:, content + place:]
-    basis, values = components(model, data, content, context)
-    image, text = data.image - data.image.mean(0), data.text - data.text.mean(0)
-    flat = values.reshape(len(values), -1)
-    half = image.shape[1] // 2
-    target = image + text
-    ridge, _ = fit_ridge_clip(flat, target[:, :half], target[:, half:], np.ones(flat.shape[1], np.float32))
-    outputs = np.linalg.svd((flat - ridge.center) @ ridge.coef, full_matrices=False)[2][:total]
+    if teacher is None:
+        basis, values = components(model, data, content, context)
+        weight, outputs = _own_ridge(values, data, total)
+    else:
+        basis, outputs, weight = read_directions(model, data, teacher, content, total)
+        values = projected(model, data, basis, context)
+        weight = refit(values, weight, _answers(data, teacher @ outputs.T))
     units = config.blocks - 1, int(config.width * config.mlp_ratio) // 2
-    terms = rank_one_terms(values, (ridge.coef @ outputs.T).reshape(*values.shape[1:], -1), units[0] * units[1])
+    terms = rank_one_terms(values, weight, units[0] * units[1])
     with torch.no_grad():
         codes = torch.from_numpy(place_codes(encoder.n_tokens + 1, place, seed))
         _embedding(encoder, basis, values, parts[0], codes @ parts[1].T)
@@ -66,7 +74,62 @@ def warm_start(model: VoxelEncoder, data: AlignmentData, *, seed: int = 0,
         _mlps(encoder, terms, parts, codes, _scale(values), gain, units[1])
         _readout(encoder, parts[2], torch.from_numpy(outputs.astype(np.float32)))
         _centre(model, data, context)
-    return {"start": "ridge", "components": content, "terms": len(terms), "summed_dimensions": len(outputs)}
+    return {"start": "ridge" if teacher is None else "teacher", "components": content, "terms": len(terms),
+            "summed_dimensions": len(outputs)}
+
+
+def _own_ridge(values: np.ndarray, data: AlignmentData, total: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return ((tokens, k, a) ridge from components to the leading directions of its outputs, (a, embed) those)."""
+    target = (data.image - data.image.mean(0)) + (data.text - data.text.mean(0))
+    flat, half = values.reshape(len(values), -1), target.shape[1] // 2
+    ridge, _ = fit_ridge_clip(flat, target[:, :half], target[:, half:], np.ones(flat.shape[1], np.float32))
+    outputs = np.linalg.svd((flat - ridge.center) @ ridge.coef, full_matrices=False)[2][:total]
+    return (ridge.coef @ outputs.T).reshape(*values.shape[1:], -1), outputs
+
+
+def read_directions(model: VoxelEncoder, data: AlignmentData, teacher: np.ndarray, count: int,
+                    total: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return ((p^3, count) orthonormal directions of a patch that the teacher reads most, (total, embed) directions of
+    its output, (tokens, count, total) the teacher in these terms)."""
+    factor = model.weight.cpu().numpy()
+    answers = _answers(data, teacher)
+    outputs = np.linalg.svd(answers - answers.mean(0), full_matrices=False)[2][:total].astype(np.float32)
+    # what is read from weighted voxels: a voxel without weight is never seen
+    reduced = np.where(factor[:, None] > 0, teacher @ outputs.T / np.maximum(factor, 1e-6)[:, None], 0)
+    tokens = np.concatenate([reduced, np.zeros((1, len(outputs)), np.float32)])[model.gather.cpu().numpy()]
+    by_place = np.ascontiguousarray(tokens.transpose(1, 0, 2)).reshape(tokens.shape[1], -1)
+    size = len(by_place)
+    basis = eigh(by_place @ by_place.T, subset_by_index=(size - min(count, size), size - 1))[1][:, ::-1]
+    basis = np.ascontiguousarray(basis, np.float32)
+    return basis, outputs, np.einsum("pk,tpa->tka", basis, tokens, optimize=True).astype(np.float32)
+
+
+def projected(model: VoxelEncoder, data: AlignmentData, basis: np.ndarray, context: JobContext) -> np.ndarray:
+    """Return (n, n_tokens, count) components of the mean patches of every stimulus."""
+    vectors, out = torch.from_numpy(basis), []
+    for start in range(0, len(data), 48):
+        context.report(start, len(data), "components of patches")
+        out.append(patches_of(model, data, start) @ vectors)
+    return torch.cat(out).numpy()
+
+
+def _answers(data: AlignmentData, teacher: np.ndarray) -> np.ndarray:
+    """Return (n, a) what a (k, a) map says of the mean brains."""
+    return np.concatenate([data.batch(np.arange(start, min(start + 48, len(data))), None).numpy() @ teacher
+                           for start in range(0, len(data), 48)])
+
+
+def refit(values: np.ndarray, weight: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    """Return (tokens, k, a): the map from components that comes closest to the teacher's (n, a) answers.
+
+    The plain projection `weight` is what a ridge is drawn to, so that what the components say of the directions that
+    were left out is used, and nothing is learned by heart.
+    """
+    flat = values.reshape(len(values), -1) - values.reshape(len(values), -1).mean(0)
+    left = answers - answers.mean(0) - flat @ weight.reshape(flat.shape[1], -1)
+    kernel = (flat @ flat.T).astype(np.float64)
+    kernel[np.diag_indices_from(kernel)] += REFIT * np.trace(kernel) / len(kernel)
+    return weight + (flat.T @ np.linalg.solve(kernel, left.astype(np.float64)).astype(np.float32)).reshape(weight.shape)
 
 
 def components(model: VoxelEncoder, data: AlignmentData, count: int,
@@ -76,19 +139,16 @@ def components(model: VoxelEncoder, data: AlignmentData, count: int,
     few = min(len(data), COMPONENT_STIMULI)
     for start in range(0, few, 48):
         context.report(start, few + len(data), "components of patches")
-        patches = _patches(model, data, start).flatten(0, 1)
+        patches = patches_of(model, data, start).flatten(0, 1)
         gram = gram + patches.T @ patches
     size = len(gram)
     found = eigh(gram.double().numpy(), subset_by_index=(size - min(count, size), size - 1))[1][:, ::-1]
     vectors = torch.from_numpy(np.ascontiguousarray(found, np.float32))
-    out = []
-    for start in range(0, len(data), 48):
-        context.report(few + start, few + len(data), "components of patches")
-        out.append(_patches(model, data, start) @ vectors)
-    return vectors.numpy(), torch.cat(out).numpy()
+    return vectors.numpy(), projected(model, data, vectors.numpy(), context)
 
 
-def _patches(model: VoxelEncoder, data: AlignmentData, start: int) -> Tensor:
+def patches_of(model: VoxelEncoder, data: AlignmentData, start: int) -> Tensor:
+    """Return (up to 48, n_tokens, p^3) weighted patches of the mean brains from `start` on."""
     items = np.arange(start, min(start + 48, len(data)))
     with torch.no_grad():
         return model.patches(data.batch(items, None).to(model.weight.device)).float().cpu()
@@ -197,7 +257,7 @@ def _centre(model: VoxelEncoder, data: AlignmentData, context: JobContext) -> No
     encoder, sums = model.encoder, []
     for start in range(0, len(data), 48):
         context.check()
-        patches = _patches(model, data, start).to(model.weight.device)
+        patches = patches_of(model, data, start).to(model.weight.device)
         stream = encoder.embed(patches)
         for block in encoder.blocks[:-1]:
             stream = block(stream)

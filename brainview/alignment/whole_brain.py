@@ -35,22 +35,35 @@ def build(task: Task) -> VoxelEncoder:
     sizes = sizes.having(patch=config.patch) if config.patch else sizes
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return VoxelEncoder(sizes, task.brains.mask, task.brains.inside, voxel_weights(task.brains, config.weighting))
+        return VoxelEncoder(sizes, task.brains.mask, task.brains.inside,
+                            voxel_weights(task.brains, config.weighting, config.keep, task.ranking))
 
 
 def fit(task: Task, context: JobContext) -> tuple[Embeddings, dict[str, Any]]:
     """Train, stop by the validation part, and return the test embeddings."""
     model = build(task)
     begun: dict[str, Any] = {"start": task.config.start}
-    if task.config.start == "ridge" and not task.folder.has_generation:
-        begun = warm_start(model, alignment_data(task, task.train), seed=task.config.seed,
-                           context=Stage(context, 0, 0.2, "start"))
+    if task.config.start != "random" and not task.folder.has_generation:
+        teacher = linear_teacher(task, Stage(context, 0, 0.1)) if task.config.start == "teacher" else None
+        begun = warm_start(model, alignment_data(task, task.train), teacher=teacher, seed=task.config.seed,
+                           context=Stage(context, 0.1, 0.2, "start"))
         context = Stage(context, 0.2, 1)
-    card = {"what": "whole-brain encoder", **begun, "encoder": model.encoder.config.to_dict(),
+    card: dict[str, Any] = {"what": "whole-brain encoder", **begun, "encoder": model.encoder.config.to_dict(),
             "tokens": model.grid.n_tokens,
             "parameters": sum(p.numel() for p in model.encoder.parameters()),
             "token_mm": 2 * model.grid.patch, "mask_voxels": int(model.grid.mask.sum())}
     return run_fit(model, task, card, context)
+
+
+def linear_teacher(task: Task, context: JobContext) -> np.ndarray:
+    """Return (k, embed): the sum of the ridges to image and text, fitted on training images of all pooled people."""
+    from brainview.alignment.ridge_clip import fit_people  # it reads runs of this module
+
+    used, ridge, _ = fit_people(task, lambda t: t.train, context)
+    out = np.zeros((task.brains.values.shape[1], ridge.embed), np.float32)
+    weights = float(task.config.targets != "text"), float(task.config.targets != "image")
+    out[used] = weights[0] * ridge.coef[:, :ridge.embed] + weights[1] * ridge.coef[:, ridge.embed:]
+    return out
 
 
 def run_fit(model: Any, task: Task, card: dict[str, Any], context: JobContext) -> tuple[Embeddings, dict[str, Any]]:

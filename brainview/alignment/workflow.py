@@ -12,7 +12,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from brainview.core.errors import MissingError
 from brainview.core.jobs import QUIET, JobContext, Stage
 from brainview.datasets.registry import open_dataset
 from brainview.datasets.splits import load_split, make_split
+from brainview.datasets.types import Dataset, Subject
 from brainview.features.clip_pair import load_clip
 from brainview.training.run import RunFolder
 
@@ -46,6 +47,24 @@ class Task:
     test: np.ndarray
     config: AlignConfig
     folder: RunFolder
+    #: The other people of the run, where they are pooled; their ids are their own.
+    others: tuple[Task, ...] = ()
+
+    @property
+    def ranking(self) -> np.ndarray:
+        """(k,) reliability that decides which voxels are kept: the mean over pooled people."""
+        rows = [self.brains.reliability]
+        for other in self.others:
+            at, known = same_places(other.brains, self.brains)
+            rows.append(other.brains.reliability[at] * known)
+        return np.mean(rows, axis=0)
+
+
+def same_places(theirs: Brains, own: Brains) -> tuple[np.ndarray, np.ndarray]:
+    """Return ((k,) columns of another person at the places of one's own columns, (k,) 1 where they have one or 0)."""
+    place, wanted = (np.flatnonzero(b.mask)[b.inside] for b in (theirs, own))
+    at = np.minimum(np.searchsorted(place, wanted), len(place) - 1)
+    return at, (place[at] == wanted).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,33 +106,51 @@ def train_system(name: str, system: System, path: os.PathLike | str, run: os.Pat
         if subject not in dataset.subjects:
             raise MissingError(f"has no subject {subject!r}", where=path,
                                remedy="It has " + ", ".join(dataset.subjects) + ".")
-    people = {n: mni_subject(dataset, n) for n in names}
+    people = {n: mni_subject(dataset, n) for n in names} | _further(dataset, names, config, context)
     folder = RunFolder.create(run, name, {**config.plain(), "subjects": names}, data=str(Path(path).resolve()),
                               dataset=dataset.name, layout=dataset.layout, phantom=dataset.phantom)
     file = folder.path / "split.json"
     if not file.exists():
-        make_split(dataset, names, val=config.val, test=config.test, seed=config.seed).save(file)
+        make_split(dataset, list(people), val=config.val, test=config.test, seed=config.seed).save(file)
     split = load_split(file)
     if split.val.size == 0:
         raise MissingError("has no validation images, which choose the stop", where=path, remedy="Raise val=0.1.")
     ids = np.unique(np.concatenate([s.trials.unique for s in people.values()]))
     targets = make_targets(load_clip(config.clip), dataset.stimuli, ids, source=config.captions,
                            context=Stage(context, 0, 0.2, "targets"))
-    for number, (subject, person) in enumerate(people.items()):
+    tasks: dict[str, Task] = {}
+    for number, subject in enumerate(names):
         stage = Stage(context, 0.2 + 0.8 * number / len(names), 0.2 + 0.8 * (number + 1) / len(names), subject)
         part = RunFolder.create(folder.path / "subjects" / subject, f"{name}-subject",
                                 {**config.plain(), "subject": subject}, dataset=dataset.name, phantom=dataset.phantom)
         result = part.path / "result.json"
         if not result.exists():
-            brains = load_brains(person, region=config.region, context=Stage(stage, 0, 0.1))
-            task = Task(brains, targets, split.of(person, "train"), split.of(person, "val"), split.of(person, "test"),
-                        config, part)
+            for other in people if config.pool else [subject]:
+                if other not in tasks:
+                    brains = load_brains(people[other], region=config.region, context=Stage(stage, 0, 0.1))
+                    train, val, test = (split.of(people[other], p) for p in ("train", "val", "test"))
+                    tasks[other] = Task(brains, targets, train, val, test, config, part)
+            task = replace(tasks[subject], folder=part, others=tuple(t for n, t in tasks.items() if n != subject))
             _train_one(name, system, task, Stage(stage, 0.1, 1))
+            if not config.pool:
+                tasks.clear()
             folder.append_history({"subject": subject, "finished": time.strftime("%Y-%m-%dT%H:%M:%S"),
                                    **{k: v for k, v in _result(part)["metrics"].items() if k in COLUMNS}})
         _publish(folder, name, names[:number + 1], targets, split.key, dataset.phantom)
     context.report(1, 1, "done")
     return str(folder.path)
+
+
+def _further(dataset: Dataset, names: list[str], config: AlignConfig, context: JobContext) -> dict[str, Subject]:
+    """Return the other people of the data set, where they are pooled; those without MNI volumes are told and left."""
+    found: dict[str, Subject] = {}
+    for name in dataset.subjects if config.pool else ():
+        if name not in names:
+            try:
+                found[name] = mni_subject(dataset, name)
+            except MissingError as err:
+                context.log(f"{name} is not pooled: {err}")
+    return found
 
 
 def _train_one(name: str, system: System, task: Task, context: JobContext) -> None:

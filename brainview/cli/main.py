@@ -33,6 +33,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "convert": ("convert", "convert a map to NIfTI, GIFTI, CIFTI or CSV, on another space if asked"),
     "snapshot": ("snapshot", "draw a map into a picture without a window"),
     "attribute": ("attribute", "write the map of which voxels carry a stimulus' image or text"),
+    "figure": ("figure", "write a figure of alignment: high responses, curves, caption sources, grids of maps"),
     "build-demo": ("build_demo", "rebuild the small models of resources/ from scratch"),
     "evaluate": ("evaluate", "score prediction files of captions or boxes"),
     "benchmark": ("benchmark", "measure accuracy against known truth and speed against peers"),

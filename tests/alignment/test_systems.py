@@ -147,3 +147,58 @@ def test_settings_are_checked():
     assert AlignConfig.of({"epochs": "7"}).epochs == 7
     for options in PRESETS.values():
         AlignConfig.of(options)
+
+
+def test_other_people_help_where_their_voxels_say_the_same_and_whitening_keeps_what_is_found():
+    from brainview.alignment.decoders import Fellow
+
+    rng = np.random.default_rng(2)
+    mixing = rng.normal(size=(WIDTH, 150))
+
+    def person(n, seed):
+        dice = np.random.default_rng(seed)
+        image = unit(dice.normal(size=(n, WIDTH)))
+        return (image @ mixing + 1.5 * dice.normal(size=(n, 150))).astype(np.float32), image, image
+
+    own, other, held = person(40, 0), person(300, 1), person(200, 3)
+    weight = np.ones(150, np.float32)
+
+    def found(**more):
+        model, story = fit_ridge_clip(*own, weight, **more)
+        brain, gallery = model(held[0])[0], model.gallery(held[1], held[2])[0]
+        return float(((brain @ gallery.T).argmax(1) == np.arange(200)).mean()), story
+
+    alone, _ = found()
+    fellow = [Fellow(other[0], weight, other[1], other[2])]
+    pooled, story = found(others=fellow, share=0.9)
+    assert pooled > alone + 0.05 and story["people"] == 2
+    same = {"alphas": np.array([50.0])}
+    assert found(others=fellow, share=0.0, **same)[0] == found(**same)[0], "alone again"
+    assert found(others=fellow, share=0.9, whiten=1.0)[0] > pooled - 0.05
+
+
+def test_leave_one_out_errors_are_those_of_leaving_one_out():
+    from brainview.alignment.decoders import _dual
+
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20, 8)), rng.normal(size=(20, 3))
+    _, errors, _ = _dual(x @ x.T, y, np.array([2.0]))
+    rest = np.arange(20) != 7
+    coef = np.linalg.solve(x[rest].T @ x[rest] + 2 * np.eye(8), x[rest].T @ y[rest])
+    np.testing.assert_allclose(errors[7], y[7] - x[7] @ coef, atol=1e-9)
+
+
+def test_a_start_from_a_teacher_answers_as_the_teacher_and_only_kept_voxels_count(tmp_path):
+    from brainview.alignment.ridge_clip import fit_people
+    from brainview.alignment.whole_brain import linear_teacher
+
+    task = Planted(tmp_path).task("whole-brain", start="teacher", epochs=0, patch=2, keep=100, whiten=1.0)
+    used, _, _ = fit_people(task, lambda t: t.train)
+    assert len(used) == 100
+    teacher = linear_teacher(task, QUIET)
+    assert (np.flatnonzero(np.abs(teacher).sum(1)) == used).all()
+    found, story = fit_transformer(task, QUIET)
+    assert story["start"] == "teacher" and story["best_epoch"] == 0
+    said = unit((task.brains.mean(task.test) - task.brains.mean(task.train).mean(0)) @ teacher)
+    assert float((said * found.to_image).sum(1).mean()) > 0.75
+    assert metrics_of(retrieval_rows(found), task)["brain→image R@1"] >= 0.6
