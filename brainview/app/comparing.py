@@ -12,8 +12,18 @@ from brainview.app.widgets.plots import library
 from brainview.core.errors import MissingError
 from brainview.core.names import shown
 from brainview.maps.brainmap import BrainMap
-from brainview.state.app import Source
+from brainview.maps.layers import Gate
+from brainview.state import layers
+from brainview.state.app import GROUP, Source
+from brainview.state.recipes import where_of
 
+DIFFERENCE = "brainview.encoding.jobs:difference"
+WITH_DOUBT = ("Uncertainty: both are scores of trained runs, so the difference can be bootstrapped over the test "
+              "images (paired where they are the same images).")
+WITHOUT_DOUBT = ("Uncertainty: none. At least one of these maps holds one number per location and nothing it could be "
+                 "estimated from; r, r², R² and r² / ceiling of single subjects of trained runs have one.")
+#: |difference / standard error| from which a difference is drawn in full.
+SURE = 1.96
 COMPARE = "brainview.maps.compare:compare"
 #: Path of maps that were computed in the window: they are in no file.
 COMPUTED = "computed:"
@@ -31,7 +41,8 @@ def words_of(result: dict[str, Any]) -> list[str]:
 class ComparisonDialog(QDialog):
     """Scatter of one map against the other, with figures; draws the difference on the cortex."""
 
-    def __init__(self, parent: QWidget, first: BrainMap, second: BrainMap, result: dict[str, Any], draw: Any) -> None:
+    def __init__(self, parent: QWidget, first: BrainMap, second: BrainMap, result: dict[str, Any], draw: Any,
+                 doubt: Any = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Comparison")
         self.resize(560, 560)
@@ -58,8 +69,13 @@ class ComparisonDialog(QDialog):
         self.lines = [label(words, "second", wrap=True) for words in words_of(result)]
         for line in self.lines:
             column.addWidget(line)
+        self.doubt = label(WITH_DOUBT if doubt is not None else WITHOUT_DOUBT, "caption", wrap=True)
+        column.addWidget(self.doubt)
         row = QHBoxLayout()
         row.addStretch(1)
+        if doubt is not None:
+            row.addWidget(button("With its uncertainty", doubt, tip="Bootstrap over the test images, then the "
+                                 "difference where it is more than twice its standard error; the rest faded"))
         row.addWidget(button("Draw the difference", draw, role="primary",
                              tip="First minus second, on the cortex, zero in the middle of the colours"))
         row.addWidget(button("Close", self.reject))
@@ -75,14 +91,16 @@ class Comparing:
     session: Any
     shower: Any
     reporter: Any
+    undo: Any
     held: BrainMap | None = None
+    held_where: dict[str, Any] = {}
 
     def hold_map(self) -> None:
         """Keep the map on screen to compare others with it."""
         drawn = self.shower.original or self.view.map
         if drawn is None:
             raise MissingError("there is no map on screen", remedy="Open one first.")
-        self.held = self._named(drawn)
+        self.held, self.held_where = self._named(drawn), where_of(self.app, self.app.source)
         self.reporter.tell(f"Holding {shown(self.held.name)}: show another map, then Compare with the held map "
                            "(Ctrl+Shift+D)", "done")
 
@@ -102,13 +120,31 @@ class Comparing:
         first, second = self.held, self._named(drawn)
         result = await self.session.ask(COMPARE, f"Compare {first.name} and {second.name}", lane="batch", first=first,
                                         second=second)
+        wheres = (self.held_where, where_of(self.app, self.app.source))
+        able = all(w.get("metric") and w.get("brain") != GROUP for w in wheres) \
+            and wheres[0]["metric"] == wheres[1]["metric"]
         dialog = ComparisonDialog(self.window, first, second, result,
-                                  lambda: self.draw_computed(result["difference"]))
+                                  lambda: self.draw_computed(result["difference"]),
+                                  (lambda: self.reporter.start(self.draw_difference(*wheres))) if able else None)
         dialog.show()
         return dialog
 
-    def draw_computed(self, brain_map: BrainMap) -> None:
-        """Draw a map that was computed here; it is in no file until it is exported."""
-        path = f"{COMPUTED}{brain_map.name}"
-        self.session.files[path] = [brain_map]
+    async def draw_difference(self, first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+        """Estimate how sure the difference of two scores is; draw it, faded where it is not."""
+        found = await self.session.ask(DIFFERENCE, "Difference with its uncertainty", lane="batch", first=first,
+                                       second=second)
+        with self.undo.together("Draw difference"):
+            self.draw_computed(found["difference"], found["error"], found["z"])
+            layers.change(self.view, layers.main_index(self.view), gate=Gate(SURE), second=found["z"],
+                          second_where={}, rule=self.view.rule.having(below="faded"))
+        self.reporter.tell(found["note"], "info", [("Hide what is unsure", self._hide_unsure)])
+        return found
+
+    def _hide_unsure(self) -> None:
+        self.view.rule = self.view.rule.having(below="hidden")
+
+    def draw_computed(self, *maps: BrainMap) -> None:
+        """Draw the first of some maps that were computed here; they are in no file until they are exported."""
+        path = f"{COMPUTED}{maps[0].name}"
+        self.session.files[path] = list(maps)
         self.app.source = Source("file", path=path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from brainview.app.wiring_strip import Once
@@ -62,6 +63,10 @@ class LayersWiring:
         self.panel.show_layers(layers.stack(self.c.view), layers.main_index(self.c.view), self.c.offers())
 
     def _on_source(self, new: Source, old: Source) -> None:
+        laid = self.c.view.laid
+        if laid.second is not None and not laid.second_where and old.path.startswith("computed:"):
+            with self.c.undo.paused():  # it belonged to the map that was computed with it
+                self.c.view.laid = replace(laid, gate=None, second=None)
         if new.brain != old.brain:
             self.c.follow_brain(old.brain, new.brain)
 

@@ -49,3 +49,11 @@ def drive(path: str, subject: str, index: Any, run: str | None = None, variant: 
     from brainview.encoding.drive import drive as work
 
     return work(path, subject, index, run, variant, context=context)
+
+
+def difference(first: dict[str, Any], second: dict[str, Any], draws: int = 200, seed: int = 0, *,
+               context: JobContext = QUIET) -> dict[str, Any]:
+    """Return the difference of two score maps with its uncertainty; see :mod:`brainview.encoding.difference`."""
+    from brainview.encoding.difference import difference as work
+
+    return work(first, second, draws, seed, context=context)

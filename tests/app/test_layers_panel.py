@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QDialog, QPushButton
 
 from brainview.app.viewer import Viewer
 from brainview.cli.main import main
@@ -149,3 +150,44 @@ def test_layers_follow_another_subject(desk):
     desk.settle()
     maps = desk.app.run.maps["subj02"]
     assert desk.view.layers[0].map is maps["R2/NC"] and desk.view.laid.second is maps["NC"]
+
+
+def test_a_difference_is_drawn_with_its_uncertainty(desk):
+    from brainview.maps.compare import compare
+
+    asked = []
+
+    def difference(first, second):
+        asked.append((first, second))
+        maps = desk.app.run.maps
+        gap = maps["subj01"]["R2"].minus(maps["subj02"]["R2"])
+        error = gap.having(values=np.full(gap.values.size, 0.05), kind="sequential", name="standard error")
+        return {"difference": gap, "error": error, "note": "12 of 20,484 locations",
+                "z": gap.having(values=gap.values / 0.05, name="difference / standard error")}
+
+    desk.engine.answers |= {"brainview.maps.compare:compare": lambda first, second: compare(first, second, spins=0),
+                            "brainview.encoding.jobs:difference": difference}
+    desk.do(desk.c.session.open_dataset("/phantom"))
+    desk.do(desk.c.session.open_run("/runs/one"))
+    desk.c.choose_map_of_run("subj01", "R2")
+    desk.settle()
+    desk.c.hold_map()
+    desk.c.choose_map_of_run("subj02", "R2")
+    desk.settle()
+    desk.do(desk.c.compare_maps())
+    dialog = next(w for w in desk.window.findChildren(QDialog) if w.windowTitle() == "Comparison")
+    next(b for b in dialog.findChildren(QPushButton) if b.text() == "With its uncertainty").click()
+    desk.settle()
+    assert [w["brain"] for w in asked[0]] == ["subj01", "subj02"] and asked[0][0]["path"] == "/runs/one"
+    assert desk.view.laid.gate.threshold == 1.96 and desk.view.laid.second.name.startswith("difference /")
+    assert desk.view.rule.below == "faded" and desk.view.map.kind == "diverging"
+    assert "12 of 20,484" in desk.window.notices.shown[-1].words
+    dialog.reject()
+    desk.c.choose_map_of_run("subj02", "R2")
+    desk.settle()
+    assert desk.view.laid.gate is None, "what belonged to the difference leaves with it"
+    desk.do(desk.c.session.open_map_file("/maps/z.nii.gz"))
+    desk.do(desk.c.compare_maps())
+    other = [w for w in desk.window.findChildren(QDialog) if w.windowTitle() == "Comparison"][-1]
+    assert "none" in other.doubt.text() and len(other.findChildren(QPushButton)) == 2
+    other.reject()
