@@ -8,14 +8,16 @@ attributed well: its R@1 stands beside every table, as does the oracle, the best
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from brainview.attribution import grading
 from brainview.attribution.ibba import IbbaConfig
+from brainview.attribution.ledger import grade_all, ledger_file
 from brainview.attribution.planted import LEVELS
-from brainview.attribution.survey import Cell, Survey, SurveyConfig, faithfulness, summary
+from brainview.attribution.survey import SETTLED, Survey, SurveyConfig, World, faithfulness, summary
 from brainview.attribution.toy import ToyConfig, train_toy
 from brainview.core.jobs import QUIET, JobContext, Stage
 
@@ -25,32 +27,70 @@ HARD, GAP, ORACLE, REPEAT, FLOOR = 0.85, 0.20, 0.97, 0.97, 0.20
 
 def survey_level(level: int, config: SurveyConfig, toy: ToyConfig, *, cached: bool = True,
                  context: JobContext = QUIET) -> dict[str, Any]:
-    """Train, grade and summarise one level.
+    """Train, grade and summarise one level of planted toy brains; a stopped one goes on (`cached`).
 
     Returns
     -------
     dict
-        ``level``, ``retrieval``, ``rows`` (one per method and setting), ``faithfulness``, ``repeatability`` (per
-        layer), ``thresholds`` (level 1), ``modalities`` (level 3), ``best_layer``, ``notes``.
+        What :func:`survey_world` returns with ``level``, ``what`` and, at level 1, ``thresholds``.
     """
-    world = train_toy(toy, cached=cached, context=Stage(context, 0, 0.2, f"level {level}"))
-    survey = Survey(world, config)
-    found: dict[str, tuple[Cell, list[dict[str, float]]]] = {}
-    for cell, _, grade in survey.grades(Stage(context, 0.2, 0.95, f"level {level}")):
-        found.setdefault(cell.name, (cell, []))[1].append(grade)
-    rows = summary(list(found.values()))
-    default = IbbaConfig()
-    layers = sorted({r["layer"] for r in rows if r["method"] == "ibba" and not r["note"]})
-    repeat = [{"layer": layer, **survey.repeatability(layer, default.beta, context)} for layer in layers]
-    out = {"level": level, "what": LEVELS[level], "samples": min(config.samples, toy.test), "tokens":
-           world.grid.n_tokens, "copies": config.copies, "retrieval": world.retrieval, "rows": rows,
-           "faithfulness": faithfulness(rows), "repeatability": repeat, "best_layer": best_layer(rows, default.beta)}
+    config = replace(config, modalities=level == 3, variants=config.variants and level == 1)
+    world = train_toy(toy, cached=cached, context=Stage(context, 0, 0.15, f"level {level}"))
+    found = survey_world(world, config, toy.key if cached else None,
+                         context=Stage(context, 0.15, 1.0, f"level {level}"))
+    entries = found.pop("entries")
+    out = {"level": level, "what": LEVELS[level], **found}
     if level == 1:
-        out["thresholds"] = thresholds(rows, {name: grades for name, (_, grades) in found.items()}, repeat,
-                                       world.retrieval)
-    if level == 3:
-        out["modalities"] = survey.modalities(default.layer, default.beta, context)
+        names = {r["name"] for r in out["rows"]}
+        grades = {n: [e["grades"][n] for e in entries] for n in names}
+        out["thresholds"] = thresholds(out["rows"], grades, out["repeatability"], out["retrieval"])
     return out
+
+
+def survey_world(world: World, config: SurveyConfig, key: str | None = None, *,
+                 context: JobContext = QUIET) -> dict[str, Any]:
+    """Grade and summarise one world.
+
+    Parameters
+    ----------
+    key : str, optional
+        What the world is called in the cache of grades; None = keep none.
+
+    Returns
+    -------
+    dict
+        ``samples``, ``gaps`` (samples asked about a wrong target), ``retrieval``, ``rows`` (one per method and
+        setting), ``faithfulness``, ``repeatability`` (per noisy row), ``modalities`` (level 3), ``best_layer``,
+        ``entries`` (per brain).
+    """
+    survey = Survey(world, config)
+    entries = grade_all(survey, None if key is None else ledger_file(key, config), context)
+    rows = summary([(c, [e["grades"][c.name] for e in entries]) for c in survey.cells])
+    out = {"samples": len(entries), "gaps": min(len(entries), config.gaps), "tokens": world.grid.n_tokens,
+           "copies": config.copies, "retrieval": world.retrieval, "rows": rows, "faithfulness": faithfulness(rows),
+           "repeatability": _repeats(survey, entries), "best_layer": best_layer(rows, IbbaConfig().beta),
+           "entries": entries}
+    if config.modalities:
+        out["modalities"] = _modalities(entries)
+    return out
+
+
+def _repeats(survey: Survey, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the mean over brains of each noisy row's repeatability."""
+    out = []
+    for cell in survey.noisy:
+        found = [e["repeat"][cell.name] for e in entries if cell.name in e["repeat"]]
+        if found:
+            means = {k: float(np.mean([f[k] for f in found])) for k in found[0]}
+            out.append({"name": cell.name, "layer": cell.layer, "note": cell.note, **means, "samples": len(found)})
+    return out
+
+
+def _modalities(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return a row per asked target and truth: the mean over brains with its interval."""
+    return [{"target": asked, "truth": truth,
+             **vars(grading.bootstrap(np.array([e["modalities"][asked][truth] for e in entries if e["modalities"]])))}
+            for asked in ("image", "text") for truth in ("image", "text")]
 
 
 def best_layer(rows: list[dict[str, Any]], beta: float) -> int | None:
@@ -61,7 +101,7 @@ def best_layer(rows: list[dict[str, Any]], beta: float) -> int | None:
 
 
 def thresholds(rows: list[dict[str, Any]], grades: dict[str, list[dict[str, float]]],
-               repeat: list[dict[str, float]], retrieval: dict[str, float]) -> list[dict[str, Any]]:
+               repeat: list[dict[str, Any]], retrieval: dict[str, float]) -> list[dict[str, Any]]:
     """Return what was asked of the default settings at level 1, what was found, and whether it is met."""
     default, by_name = IbbaConfig(), {r["name"]: r for r in rows}
     name = f"ibba layer {default.layer} beta {default.beta:g}"
@@ -79,8 +119,10 @@ def thresholds(rows: list[dict[str, Any]], grades: dict[str, list[dict[str, floa
             pairs = [a["hard_auroc"] - b["hard_auroc"] for a, b in zip(grades[name], grades[best["name"]], strict=True)]
             out.append(_asked(f"lower end of the interval of the lead over {best['name']}", 0.0,
                               grading.bootstrap(np.array(pairs)).low))
-    out += [_asked("seed repeatability (Pearson)", REPEAT, r["pearson"]) for r in repeat
-            if r["layer"] == default.layer]
+    words = {"": f"seed repeatability (Pearson over tokens), {default.copies} copies",
+             SETTLED: f"the same, {SETTLED} (what a resting slider settles on)"}
+    out += [_asked(words[r["note"]], REPEAT, r["pearson"]) for r in repeat
+            if r["name"].startswith("ibba") and r["layer"] == default.layer]
     return out
 
 

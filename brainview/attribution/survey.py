@@ -1,21 +1,24 @@
-"""Grading every method, layer and beta on brains whose informative voxels are known."""
+"""Grading every method, layer and beta on brains whose informative places are known.
+
+A *world* holds them: planted toy brains (:mod:`toy`) or the simulated people of a phantom (:mod:`phantom_world`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import torch
 from scipy import stats
 
 from brainview.alignment.encoder import BrainEncoder
+from brainview.alignment.patches import PatchGrid
 from brainview.attribution import grading
 from brainview.attribution.ibba import IbbaConfig, frozen, ibba
 from brainview.attribution.methods import METHODS
 from brainview.attribution.target import Target
-from brainview.attribution.toy import ToyWorld
 from brainview.core.jobs import QUIET, JobContext
 
 #: Methods whose map does not depend on the layer.
@@ -23,6 +26,11 @@ NO_LAYER = ("occlusion", "rise", "random")
 #: Degradation figures and whether more is better; the survey tells whether they rank methods as the truth does.
 DEGRADATION = {"image_drop": False, "image_increase": True, "text_drop": False, "text_increase": True,
                "deletion": False, "insertion": True, "deletion_rank": False, "insertion_rank": True}
+
+
+#: The note of the row that averages seeds, and how many: what the panel settles on when a slider rests.
+SEEDS = 3
+SETTLED = f"mean of {SEEDS} seeds"
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,13 @@ class SurveyConfig:
     masks : int
         Of RISE.
     repeats : int
-        Samples used for seed repeatability.
+        First samples used for seed repeatability.
+    gaps : int
+        First samples that are also asked about a wrong target (it doubles their cost).
+    variants : bool
+        Whether IB-BA's switches (mode, class token, steps, averaged seeds, shuffled weights) have rows of their own.
+    modalities : bool
+        Whether image-only and text-only maps are graded too (level 3).
     """
 
     samples: int = 100
@@ -68,6 +82,9 @@ class SurveyConfig:
     steps: int = 20
     masks: int = 300
     repeats: int = 20
+    gaps: int = 100
+    variants: bool = True
+    modalities: bool = False
 
 
 def cells(config: SurveyConfig, blocks: int) -> list[Cell]:
@@ -81,28 +98,53 @@ def cells(config: SurveyConfig, blocks: int) -> list[Cell]:
         out += [Cell(name, layer) for name in METHODS if name not in (*NO_LAYER, "ibba")]
     out += [Cell("occlusion", 0), Cell("rise", 0, {"masks": config.masks})]
     base = {**bottleneck, "beta": default.beta}
-    out += [Cell("ibba", default.layer, {**base, "mode": "recommended"}, "recommended mode"),
-            Cell("ibba", default.layer, {**base, "class_token": "keep"}, "class token clean"),
-            Cell("ibba", default.layer, {**base, "steps": 5}, "5 steps"),
-            Cell("ibba", default.layer, base, "contrast"), Cell("ibba", default.layer, base, "shuffled weights")]
+    out += [Cell("ibba", default.layer, base, "contrast")]
+    if config.variants:
+        out += [Cell("ibba", default.layer, {**base, "average": SEEDS}, SETTLED),
+                Cell("ibba", default.layer, {**base, "mode": "recommended"}, "recommended mode"),
+                Cell("ibba", default.layer, {**base, "class_token": "keep"}, "class token clean"),
+                Cell("ibba", default.layer, {**base, "steps": 5}, "5 steps"),
+                Cell("ibba", default.layer, base, "shuffled weights")]
     return out
 
 
-def token_truth(world: ToyWorld, truth: np.ndarray) -> np.ndarray:
-    """Return (n_tokens,) share of each token's voxels that are true: the best map that tokens can give."""
-    count = (world.grid.voxel_index >= 0).sum(-1)
-    return world.grid.patches(truth.astype(np.float32)).sum(-1) / np.maximum(count, 1)
+class World(Protocol):
+    """Brains with known truth and the encoder that is asked about them; see :class:`brainview.attribution.toy.ToyWorld`
+    for what each part is."""
+
+    @property
+    def encoder(self) -> BrainEncoder: ...
+    @property
+    def grid(self) -> PatchGrid: ...
+    @property
+    def retrieval(self) -> dict[str, float]: ...
+    @property
+    def test(self) -> Sequence[int]: ...
+    @property
+    def gallery(self) -> np.ndarray: ...
+    @property
+    def xyz(self) -> np.ndarray: ...
+    def row(self, sample: int) -> int: ...
+    def patches(self, sample: int) -> torch.Tensor: ...
+    def target(self, sample: int, which: str = "both") -> Target: ...
+    def mismatched(self, sample: int) -> int: ...
+    def truth(self, sample: int, which: str = "both") -> np.ndarray: ...
+    def distractors(self, sample: int, which: str = "both") -> np.ndarray: ...
+    def best_tokens(self, sample: int) -> np.ndarray: ...
+    def drawn(self, scores: np.ndarray, method: Literal["trilinear", "nearest"] = "trilinear") -> np.ndarray: ...
+    def drawn_voxels(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
 
 
 class Survey:
     """Maps of one world and their grades; make one, iterate :meth:`grades`, then :func:`summary`."""
 
-    def __init__(self, world: ToyWorld, config: SurveyConfig) -> None:
+    def __init__(self, world: World, config: SurveyConfig) -> None:
         self.world, self.config = world, config
         self.cells = cells(config, len(world.encoder.blocks))
         self.shuffled = shuffled_weights(world.encoder)
-        self.gallery = torch.from_numpy(world.brains.image[world.test.start:] + world.brains.text[world.test.start:])
-        self.xyz = np.argwhere(world.brains.mask)
+        self.gallery = torch.from_numpy(world.gallery)
+        self.xyz = world.xyz
+        self.samples = list(world.test)[:config.samples]
         self._kept: dict[str, np.ndarray] = {}
 
     def scores(self, cell: Cell, sample: int, of: int | None = None, *, seed: int = 0,
@@ -118,7 +160,7 @@ class Survey:
     def _scores(self, cell: Cell, sample: int, target: Target, seed: int, context: JobContext) -> np.ndarray:
         world, patches = self.world, self.world.patches(sample)
         if cell.method == "oracle":
-            return token_truth(world, world.brains.truth(sample))
+            return world.best_tokens(sample)
         if cell.method == "constant":
             return np.ones(world.grid.n_tokens, np.float32)
         settings = dict(cell.settings)
@@ -131,39 +173,44 @@ class Survey:
 
     def voxels(self, cell: Cell, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the (smooth, blocky) voxel maps of scores; methods that give voxels are averaged for the latter."""
-        grid = self.world.grid
         if cell.method == "constant":  # rounding of interpolation weights would rank its voxels
-            flat = np.ones(int(grid.mask.sum()), np.float32)
+            flat = np.ones(len(self.xyz), np.float32)
             return flat, flat
         if cell.method in METHODS and METHODS[cell.method][1]:
-            count = np.maximum((grid.voxel_index >= 0).sum(-1), 1)
-            return scores, grid.spread(grid.patches(scores).sum(-1) / count, "nearest")
-        return grid.spread(scores), grid.spread(scores, "nearest")
+            return self.world.drawn_voxels(scores)
+        return self.world.drawn(scores), self.world.drawn(scores, "nearest")
 
-    def grade(self, cell: Cell, sample: int, *, context: JobContext = QUIET) -> dict[str, float]:
-        """Return every figure of one map."""
-        brains, world = self.world.brains, self.world
-        target = world.target(sample)
-        truth, distractors = brains.truth(sample), brains.distractors(sample)
+    def mask_voxels(self, cell: Cell, scores: np.ndarray) -> np.ndarray:
+        """Return (n_mask_voxels,) scores: what degrades the volume."""
+        if cell.method == "constant":
+            return np.ones(int(self.world.grid.mask.sum()), np.float32)
+        return scores if cell.method in METHODS and METHODS[cell.method][1] else self.world.grid.spread(scores)
+
+    def grade(self, cell: Cell, sample: int, *, gap: bool = True, context: JobContext = QUIET) -> dict[str, float]:
+        """Return every figure of one map; without `gap` those of the wrong target are NaN (they cost a second map)."""
+        world = self.world
+        truth, distractors = world.truth(sample), world.distractors(sample)
         scores = self.scores(cell, sample, context=context)
-        mismatched = self.scores(cell, sample, world.mismatched(sample), context=context)
-        if cell.note == "contrast":
-            scores, mismatched = scores - mismatched, mismatched - scores
+        other = float("nan")
+        if gap or cell.note == "contrast":
+            mismatched = self.scores(cell, sample, world.mismatched(sample), context=context)
+            if cell.note == "contrast":
+                scores, mismatched = scores - mismatched, mismatched - scores
+            other = grading.hard_auroc(self.voxels(cell, mismatched)[0], truth, distractors)
         smooth, blocky = self.voxels(cell, scores)
-        hard = grading.hard_auroc(smooth, truth, distractors)
-        other = grading.hard_auroc(self.voxels(cell, mismatched)[0], truth, distractors)
+        hard, inside = grading.hard_auroc(smooth, truth, distractors), self.mask_voxels(cell, scores)
         return {"hard_auroc": hard, "hard_auroc_blocky": grading.hard_auroc(blocky, truth, distractors),
                 "auroc": grading.auroc(smooth, truth), "auprc": grading.average_precision(smooth, truth),
                 "prior": float(truth.mean()), "pointing": float(grading.pointing(smooth, truth, self.xyz)),
                 "energy": grading.energy_inside(smooth, truth), "mismatched": other, "target_gap": hard - other,
-                **self._degradation(sample, smooth), **self._deletion(sample, target, smooth)}
+                **self._degradation(sample, inside), **self._deletion(sample, world.target(sample), inside)}
 
     @torch.no_grad()
     def _degradation(self, sample: int, smooth: np.ndarray) -> dict[str, float]:
         """Return drop and increase of the volume multiplied by its own map (min-max), and the mean of that mask."""
         world, weight = self.world, grading.unit_range(smooth)
-        volume = world.brains.volumes[sample]
-        found = world.encoder(torch.from_numpy(world.grid.patches(np.stack([volume, volume * weight]))))
+        patches = world.patches(sample)
+        found = world.encoder(torch.stack([patches, patches * torch.from_numpy(world.grid.patches(weight))]))
         out = {"mask_mean": float(weight.mean())}
         for which in ("image", "text"):
             full, masked = (np.array([v]) for v in world.target(sample, which).score(found).tolist())
@@ -185,53 +232,56 @@ class Survey:
         for name, keep in (("deletion", ~gone), ("insertion", gone)):
             found = world.encoder(patches * torch.from_numpy(keep[:, :, None].astype(np.float32)))
             likeness = found @ self.gallery.T
-            rank = (likeness > likeness[:, [sample - world.test.start]]).sum(1)
+            rank = (likeness > likeness[:, [world.row(sample)]]).sum(1)
             out[name] = grading.area_under_steps(target.score(found).numpy())
             out[f"{name}_rank"] = grading.area_under_steps((1 / (1 + rank.double())).numpy())
         return out
 
-    def grades(self, context: JobContext = QUIET) -> Iterator[tuple[Cell, int, dict[str, float]]]:
-        """Yield (cell, sample, figures), brain by brain."""
-        samples = list(self.world.test)[:self.config.samples]
-        for done, sample in enumerate(samples):
-            self._kept.clear()
-            for i, cell in enumerate(self.cells):
-                context.report(done + i / len(self.cells), len(samples), cell.name)
-                yield cell, sample, self.grade(cell, sample)
+    def sample_grades(self, sample: int, place: int, context: JobContext = QUIET) -> dict[str, Any]:
+        """Return everything about one brain: ``grades`` (cell name -> figures), ``repeat``, ``modalities``.
 
-    def repeatability(self, layer: int, beta: float, context: JobContext = QUIET) -> dict[str, float]:
-        """Return mean Pearson correlation and top-10 % overlap of IB-BA maps between two noise seeds."""
-        cell = Cell("ibba", layer, {"copies": self.config.copies, "steps": self.config.steps, "beta": beta})
-        found = []
-        for sample in list(self.world.test)[:min(self.config.samples, self.config.repeats)]:
-            context.check()
-            self._kept.clear()
-            a, b = (self.scores(cell, sample, seed=s) for s in (0, 1))
-            found.append((np.corrcoef(a, b)[0, 1], grading.overlap_top(a, b)))
-        pearson, overlap = np.mean(found, 0)
-        return {"pearson": float(pearson), "top_overlap": float(overlap), "samples": float(len(found))}
+        `place` is its place among the samples: the first ones also get the wrong target and the other noise seed.
+        """
+        self._kept.clear()
+        grades = {}
+        for i, cell in enumerate(self.cells):
+            context.report(i, len(self.cells), f"brain {place + 1} of {len(self.samples)}, {cell.name}")
+            grades[cell.name] = self.grade(cell, sample, gap=place < self.config.gaps)
+        repeat = {c.name: self.repeat(c, sample) for c in self.noisy} if place < self.config.repeats else {}
+        split = self.modalities(sample) if self.config.modalities and place < self.config.gaps else {}
+        return {"grades": grades, "repeat": repeat, "modalities": split}
 
-    def modalities(self, layer: int, beta: float, context: JobContext = QUIET) -> list[dict[str, Any]]:
-        """Return hard AUROC of image-only and text-only maps against the truth of each modality (level 3)."""
-        rows = []
-        samples = list(self.world.test)[:self.config.samples]
+    @property
+    def noisy(self) -> list[Cell]:
+        """Rows whose repeatability is measured: IB-BA at the default beta in every layer, the averaged one, RISE."""
+        beta = IbbaConfig().beta
+        return [c for c in self.cells if c.method == "rise" or (c.method == "ibba" and c.settings["beta"] == beta
+                                                                and c.note in ("", SETTLED))]
+
+    def repeat(self, cell: Cell, sample: int) -> dict[str, float]:
+        """Return how alike two noise seeds are: Pearson and top-10 % overlap over tokens, Pearson of the drawn map."""
+        a, b = self.scores(cell, sample), self.scores(cell, sample, seed=1)
+        drawn = [self.voxels(cell, v)[0] for v in (a, b)]
+        return {"pearson": float(np.corrcoef(a, b)[0, 1]), "pearson_drawn": float(np.corrcoef(drawn[0], drawn[1])[0, 1]),
+                "top_overlap": grading.overlap_top(a, b)}
+
+    def modalities(self, sample: int) -> dict[str, dict[str, float]]:
+        """Return asked target -> truth of a modality -> hard AUROC of the default map (level 3).
+
+        Against the truth of a modality, voxels that only the other one holds are distractors.
+        """
+        default, world = IbbaConfig(), self.world
+        settings = default.having(layer=min(default.layer, len(world.encoder.blocks) - 1), copies=self.config.copies,
+                                  steps=self.config.steps)
+        x = world.encoder.stream(world.patches(sample)[None])[settings.layer][0]
+        out: dict[str, dict[str, float]] = {}
         for asked in ("image", "text"):
-            found: dict[str, list[float]] = {"image": [], "text": []}
-            for sample in samples:
-                context.check()
-                x = self.world.encoder.stream(self.world.patches(sample)[None])[layer][0]
-                settings = IbbaConfig(layer=layer, beta=beta, copies=self.config.copies, steps=self.config.steps)
-                smooth = self.world.grid.spread(ibba(self.world.encoder, x, self.world.target(sample, asked),
-                                                     settings).scores)
-                brains = self.world.brains
-                for truth in found:
-                    other = {"image": "text", "text": "image"}[truth]
-                    only, rest = brains.truth(sample, truth), brains.truth(sample, other)
-                    found[truth].append(grading.hard_auroc(smooth, only, brains.distractors(sample, truth)
-                                                           | (rest & ~only)))
-            rows += [{"target": asked, "truth": truth, **vars(grading.bootstrap(np.array(v)))}
-                     for truth, v in found.items()]
-        return rows
+            drawn = world.drawn(ibba(world.encoder, x, world.target(sample, asked), settings).scores)
+            out[asked] = {}
+            for truth, other in (("image", "text"), ("text", "image")):
+                only, rest = world.truth(sample, truth), world.truth(sample, other)
+                out[asked][truth] = grading.hard_auroc(drawn, only, world.distractors(sample, truth) | (rest & ~only))
+        return out
 
 
 def shuffled_weights(encoder: BrainEncoder, seed: int = 0) -> BrainEncoder:
@@ -250,10 +300,11 @@ def summary(found: list[tuple[Cell, list[dict[str, float]]]]) -> list[dict[str, 
         row: dict[str, Any] = {"name": cell.name, "method": cell.method, "layer": cell.layer, "note": cell.note,
                                "beta": cell.settings.get("beta")}
         for key in grades[0]:
-            values = np.array([g[key] for g in grades])
-            inside = grading.bootstrap(values)
-            row[key] = inside.mean
+            values = np.array([g[key] for g in grades], float)
+            good = values[np.isfinite(values)]
+            row[key] = float(good.mean()) if good.size else float("nan")
             if key in ("hard_auroc", "target_gap", "hard_auroc_blocky"):
+                inside = grading.bootstrap(values)
                 row |= {f"{key}_low": inside.low, f"{key}_high": inside.high}
         rows.append(row | {"samples": len(grades)})
     return rows

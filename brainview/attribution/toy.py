@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -92,6 +92,42 @@ class ToyWorld:
     def target(self, sample: int, which: str = "both") -> Target:
         """Return the target of one brain."""
         return Target.of(torch.from_numpy(self.brains.image[sample]), torch.from_numpy(self.brains.text[sample]), which)
+
+    @property
+    def gallery(self) -> np.ndarray:
+        """(test, embed) what the rank of a brain is taken among: image plus text embeddings of the test brains."""
+        return self.brains.image[self.test.start:] + self.brains.text[self.test.start:]
+
+    def row(self, sample: int) -> int:
+        """Return a brain's row in the gallery."""
+        return sample - self.test.start
+
+    @property
+    def xyz(self) -> np.ndarray:
+        """(n_voxels, 3) places of what maps and truth are compared on."""
+        return np.argwhere(self.brains.mask)
+
+    def truth(self, sample: int, which: str = "both") -> np.ndarray:
+        """Return the informative voxels of a brain; see :class:`PlantedBrains`."""
+        return self.brains.truth(sample, which)
+
+    def distractors(self, sample: int, which: str = "both") -> np.ndarray:
+        """Return the voxels that are informative of other brains, or of nothing."""
+        return self.brains.distractors(sample, which)
+
+    def best_tokens(self, sample: int) -> np.ndarray:
+        """Return (n_tokens,) share of each token's voxels that are true: the best map that tokens can give."""
+        count = (self.grid.voxel_index >= 0).sum(-1)
+        return self.grid.patches(self.truth(sample).astype(np.float32)).sum(-1) / np.maximum(count, 1)
+
+    def drawn(self, scores: np.ndarray, method: Literal["trilinear", "nearest"] = "trilinear") -> np.ndarray:
+        """Return (n_voxels,) of (n_tokens,) scores."""
+        return self.grid.spread(scores, method)
+
+    def drawn_voxels(self, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the (as they are, averaged per token) voxel maps of a method that gives voxels."""
+        count = np.maximum((self.grid.voxel_index >= 0).sum(-1), 1)
+        return scores, self.drawn(self.grid.patches(scores).sum(-1) / count, "nearest")
 
     def mismatched(self, sample: int, seed: int = 0) -> int:
         """Return a test brain that shares as few active concepts with `sample` as any does."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from brainview.cli.terminal import add_json, print_json, table, terminal_job
 from brainview.core.errors import BrainViewError
-from brainview.core.files import write_json
+from brainview.core.files import atomic_write, write_json
 
 if TYPE_CHECKING:
     from brainview.attribution.survey import SurveyConfig
@@ -18,17 +18,22 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the switches."""
     parser.add_argument("--samples", type=int, default=100, help="test brains graded per level (default 100)")
-    parser.add_argument("--levels", default="1", help="levels to run, such as 1,2,3 or all: "
+    parser.add_argument("--level", "--levels", dest="levels", default="1", help="levels to run, such as 1,2,3 or all: "
                         "1 blobs, 2 patterns, 3 modalities, 4 redundancy, 5 hidden")
+    parser.add_argument("--gaps", type=int, default=None, help="how many of them are also asked about a wrong target "
+                        "(doubles their cost; default all)")
+    parser.add_argument("--repeats", type=int, default=20, help="how many of them are repeated with another noise seed")
+    parser.add_argument("--plain", action="store_true", help="leave out the switches of IB-BA at level 1")
     parser.add_argument("--betas", default="0.1,1,10", help="betas of IB-BA")
     parser.add_argument("--layers", default=None, help="layers (blocks passed); default all")
     parser.add_argument("--copies", type=int, default=10, help="noise copies of IB-BA")
     parser.add_argument("--steps", type=int, default=900, help="training steps of the toy encoder")
     parser.add_argument("--train", type=int, default=6000, help="planted training brains")
     parser.add_argument("--masks", type=int, default=300, help="random masks of RISE")
-    parser.add_argument("--fresh", action="store_true", help="train anew instead of using the cached encoder")
+    parser.add_argument("--fresh", action="store_true", help="train and grade anew; else a stopped run goes on")
     parser.add_argument("--speed", action="store_true", help="measure CPU time per beta instead")
     parser.add_argument("--out", default=None, help="also write the figures as JSON into this file")
+    parser.add_argument("--table", default=None, help="also write the rows as CSV into this file")
     add_json(parser)
 
 
@@ -45,6 +50,9 @@ def run(args: argparse.Namespace) -> int:
                                                context=context) for level in _levels(args.levels)]}
     if args.out:
         write_json(args.out, figures)
+    if args.table and "levels" in figures:
+        with atomic_write(args.table) as file:
+            file.write(rows_csv(figures["levels"]).encode())
     if args.json:
         print_json(figures)
     elif args.speed:
@@ -57,9 +65,10 @@ def run(args: argparse.Namespace) -> int:
 def level_text(level: dict[str, Any]) -> str:
     """Return the tables of a level as text."""
     score = level["retrieval"]
-    head = [f"Level {level['level']}: {level['what']}. {level['samples']} brains, {level['tokens']} tokens, "
-            f"{level['copies']} copies. Encoder R@1: image {score['image']:.2f}, text {score['text']:.2f} "
-            f"(chance {score['chance']:.3f}). AUPRC of a random map: {level['rows'][0]['prior']:.3f}.", ""]
+    head = [f"Level {level['level']}: {level['what']}. {level['samples']} brains ({level['gaps']} of them also asked "
+            f"about a wrong target), {level['tokens']} tokens, {level['copies']} copies. Encoder R@1: image "
+            f"{score['image']:.2f}, text {score['text']:.2f} (chance {score['chance']:.3f}). "
+            f"AUPRC of a random map: {level['rows'][0]['prior']:.3f}.", ""]
     columns = {"hard_auroc": "hard AUROC", "hard_auroc_blocky": "blocky", "target_gap": "gap", "auroc": "AUROC",
                "auprc": "AUPRC", "pointing": "pointing", "energy": "energy", "deletion": "deletion",
                "insertion": "insertion", "image_drop": "img drop", "image_increase": "img incr",
@@ -72,9 +81,10 @@ def level_text(level: dict[str, Any]) -> str:
              table([[f["figure"], f["rho_all"], f["p_all"], f["n_all"], f["rho_ibba"], f["p_ibba"], f["n_ibba"]]
                     for f in level["faithfulness"]],
                    ["figure", "all methods", "p", "n", "IB-BA only", "p", "n"]), "",
-             "Seed repeatability of IB-BA at the default beta:",
-             table([[r["layer"], r["pearson"], r["top_overlap"]] for r in level["repeatability"]],
-                   ["layer", "Pearson", "top-10 % overlap"])]
+             "Repeatability with another noise seed:",
+             table([[r["name"], r["pearson"], r["top_overlap"], r["pearson_drawn"], r["samples"]]
+                    for r in level["repeatability"]],
+                   ["map", "Pearson over tokens", "top-10 % overlap", "Pearson of the drawn map", "brains"])]
     if "modalities" in level:
         parts += ["", "Image-only and text-only maps against the voxels of each modality (hard AUROC):",
                   table([[m["target"], m["truth"], m["mean"], m["low"], m["high"]] for m in level["modalities"]],
@@ -87,6 +97,23 @@ def level_text(level: dict[str, Any]) -> str:
 
     return "\n".join([*parts, "", f"Best IB-BA layer at the default beta: {level['best_layer']}; "
                       f"shipped default: {IbbaConfig().layer}."])
+
+
+def rows_csv(levels: list[dict[str, Any]]) -> str:
+    """Return one line per level and row of the table, every figure with its interval where it has one."""
+    keys = list(dict.fromkeys(k for level in levels for r in level["rows"] for k in r))
+    lines = [",".join(["level", "samples", "gaps", "encoder_image_R@1", "encoder_text_R@1", *keys])]
+    for level in levels:
+        score = level["retrieval"]
+        head = [level["level"], level["samples"], level["gaps"], score["image"], score["text"]]
+        lines += [",".join(_cell(v) for v in (*head, *(r.get(k) for k in keys))) for r in level["rows"]]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: Any) -> str:
+    if value is None or value != value:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def speed_text(figures: dict[str, Any]) -> str:
@@ -104,8 +131,9 @@ def _settings(args: argparse.Namespace) -> SurveyConfig:
     if args.samples < 1:
         raise BrainViewError("--samples must be at least 1")
     layers = None if args.layers is None else tuple(int(v) for v in _numbers(args.layers, "--layers"))
-    return SurveyConfig(samples=args.samples, betas=_numbers(args.betas, "--betas"), layers=layers,
-                        copies=args.copies, masks=args.masks)
+    return SurveyConfig(samples=args.samples, betas=_numbers(args.betas, "--betas"), layers=layers, copies=args.copies,
+                        masks=args.masks, repeats=args.repeats, variants=not args.plain,
+                        gaps=args.samples if args.gaps is None else args.gaps)
 
 
 def _toy(args: argparse.Namespace, level: int) -> ToyConfig:
