@@ -17,7 +17,7 @@ from brainview.attribution import grading
 from brainview.attribution.ibba import IbbaConfig
 from brainview.attribution.ledger import grade_all, ledger_file
 from brainview.attribution.planted import LEVELS
-from brainview.attribution.survey import SETTLED, Survey, SurveyConfig, World, faithfulness, summary
+from brainview.attribution.survey import SETTLED, Cell, Survey, SurveyConfig, World, faithfulness, summary
 from brainview.attribution.toy import ToyConfig, train_toy
 from brainview.core.jobs import QUIET, JobContext, Stage
 
@@ -42,7 +42,7 @@ def survey_level(level: int, config: SurveyConfig, toy: ToyConfig, *, cached: bo
     out = {"level": level, "what": LEVELS[level], **found}
     if level == 1:
         names = {r["name"] for r in out["rows"]}
-        grades = {n: [e["grades"][n] for e in entries] for n in names}
+        grades = {n: [e["grades"][n] for e in entries if n in e["grades"]] for n in names}
         out["thresholds"] = thresholds(out["rows"], grades, out["repeatability"], out["retrieval"])
     return out
 
@@ -63,9 +63,16 @@ def survey_world(world: World, config: SurveyConfig, key: str | None = None, *,
         setting), ``faithfulness``, ``repeatability`` (per noisy row), ``modalities`` (level 3), ``best_layer``,
         ``entries`` (per brain).
     """
-    survey = Survey(world, config)
+    return survey_rows(world, config, key, None, context=context)
+
+
+def survey_rows(world: World, config: SurveyConfig, key: str | None, cells: list[Cell] | None, *,
+                context: JobContext = QUIET) -> dict[str, Any]:
+    """Do :func:`survey_world` for given rows (None = the usual ones; other rows need a key of their own)."""
+    survey = Survey(world, config, cells)
     entries = grade_all(survey, None if key is None else ledger_file(key, config), context)
-    rows = summary([(c, [e["grades"][c.name] for e in entries]) for c in survey.cells])
+    graded = [(c, [e["grades"][c.name] for e in entries if c.name in e["grades"]]) for c in survey.cells]
+    rows = summary([(c, found) for c, found in graded if found])
     out = {"samples": len(entries), "gaps": min(len(entries), config.gaps), "tokens": world.grid.n_tokens,
            "copies": config.copies, "retrieval": world.retrieval, "rows": rows, "faithfulness": faithfulness(rows),
            "repeatability": _repeats(survey, entries), "best_layer": best_layer(rows, IbbaConfig().beta),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
 
 from brainview.attribution import grading
 from brainview.attribution.ibba import IbbaConfig
-from brainview.attribution.maps import surface_spread
+from brainview.attribution.maps import surface_spread, tokens_of
 from brainview.attribution.reverse import picture_map, word_map
 from brainview.attribution.session import LiveAttribution, _Request, _Superseded
 from brainview.core.errors import BrainViewError
@@ -71,8 +70,7 @@ class AttributionDesk(LiveAttribution):
             return {"stimulus": stimulus, "problem": str(err)}
         truth, distractors = truth_and_distractors(information)
         spread = surface_spread(self.source.grid).matrix
-        weight = np.asarray(spread.sum(0)).ravel()
-        tokens = (spread.T @ information) / np.where(weight > 0, weight, 1)
+        tokens = tokens_of(spread, information)
         definition = (f"Truth: the {TRUTH_SHARE:.0%} of the driven vertices whose planted response to this image says "
                       f"most of it (q² s² / 2). Distractors: the {DISTRACTOR_SHARE:.0%} that say least. Both are "
                       "informative tissue; 0.5 is chance.")

@@ -85,6 +85,12 @@ def token_to_vertex(grid: PatchGrid, mesh: str = "fsaverage5", method: str = "tr
     return matrix
 
 
+def tokens_of(spread, values: np.ndarray) -> np.ndarray:
+    """Return (n_tokens,) means of (n_vertices,) values, weighted as `spread` (n_vertices, n_tokens) draws tokens."""
+    weight = np.asarray(spread.sum(0)).ravel()
+    return np.asarray(spread.T @ values) / np.where(weight > 0, weight, 1)
+
+
 def _read_matrix(file) -> sparse.csr_matrix:
     try:
         return sparse.load_npz(regular_file(file))

@@ -90,10 +90,12 @@ class LiveAttribution:
         Folder of a whole-brain run.
     subject : str, optional
         One of its subjects; None = the first.
+    data : str
+        A data set for pictures, words and truth where the run's own is not here.
     """
 
-    def __init__(self, run: str, subject: str | None = None) -> None:
-        self.source: Source = open_source(run, subject)
+    def __init__(self, run: str, subject: str | None = None, data: str = "") -> None:
+        self.source: Source = open_source(run, subject, data)
         self._newest = 0
         self._streams: Store[int, tuple[Item, list[torch.Tensor]]] = Store(STREAMS)
         self._maps: Store[tuple, dict[str, Any]] = Store(MAPS)

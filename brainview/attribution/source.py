@@ -55,6 +55,8 @@ class Source:
         From (n, k) voxels to patches; holds the encoder and the patch grid.
     ids : (n,) int64
         Stimuli that come first: the saved ones, or the test part. Others of the data set can be asked for by id.
+    data : str
+        A data set to use where the run's own place is unknown or gone (a shipped run names none).
     """
 
     path: Path
@@ -62,6 +64,7 @@ class Source:
     card: dict[str, Any]
     model: Any
     ids: np.ndarray
+    data: str = ""
     _brains: Any = field(default=None, repr=False)
     _texts: dict[str, torch.Tensor] = field(default_factory=dict, repr=False)
 
@@ -150,15 +153,22 @@ class Source:
         """The data set that the run was trained on; raises MissingError where it is not on this machine."""
         from brainview.datasets.registry import open_dataset
 
-        place = RunFolder.open(self.path).story.get("data")
-        if not place or not Path(place).exists():
-            raise MissingError(f"was trained on {shown(place)}, which is not on this machine", where=self.path,
-                               remedy="Put the data set back to that place.")
-        return open_dataset(place)
+        story = RunFolder.open(self.path).story
+        place = story.get("data")
+        if place and Path(place).exists():
+            return open_dataset(place)
+        if not self.data:
+            raise MissingError(f"was trained on {shown(place or story.get('dataset'))}, which is not on this machine",
+                               where=self.path, remedy="Put the data set back to that place, or open it.")
+        found = open_dataset(self.data)
+        if found.name != story.get("dataset") or self.subject not in found.subjects:
+            raise MissingError(f"was trained on {self.subject} of {shown(story.get('dataset'))}, not on "
+                               f"{shown(found.name)}", where=self.path, remedy="Open the data set of this run.")
+        return found
 
 
-def open_source(run: str | Path, subject: str | None = None) -> Source:
-    """Open one subject (the first by default) of a whole-brain run.
+def open_source(run: str | Path, subject: str | None = None, data: str = "") -> Source:
+    """Open one subject (the first by default) of a whole-brain run; `data` as in :class:`Source`.
 
     Raises
     ------
@@ -181,8 +191,8 @@ def open_source(run: str | Path, subject: str | None = None) -> Source:
     frozen(model.encoder)
     place = Path(subject_folder(folder.path, chosen))
     saved = next((place / n for n in (STIMULI, EMBEDDINGS) if (place / n).is_file()), None)
-    ids = _read(saved, "ids").astype(np.int64) if saved else np.zeros(0, np.int64)
-    return Source(folder.path, chosen, card, model, ids)
+    ids = read_ids(saved) if saved else np.zeros(0, np.int64)
+    return Source(folder.path, chosen, card, model, ids, data)
 
 
 def write_stimuli(folder: Path, ids: np.ndarray, voxels: np.ndarray, image: np.ndarray | None,
@@ -210,9 +220,10 @@ def _row(path: Path, name: str, stimulus: int) -> np.ndarray | None:
         raise FormatError(f"is not a sound safetensors file: {shown(err)}", where=path) from err
 
 
-def _read(path: Path, name: str) -> np.ndarray:
+def read_ids(path: Path) -> np.ndarray:
+    """Return the (n,) int64 stimuli of a file of brains or embeddings."""
     try:
         with safe_open(regular_file(path), framework="numpy") as file:
-            return file.get_tensor(name)
+            return file.get_tensor("ids").astype(np.int64)
     except (SafetensorError, OSError) as err:
         raise FormatError(f"is not a sound safetensors file: {shown(err)}", where=path) from err

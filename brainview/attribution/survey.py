@@ -33,6 +33,10 @@ SEEDS = 3
 SETTLED = f"mean of {SEEDS} seeds"
 
 
+#: A control: IB-BA's default map with its tokens in another order, so with the same histogram.
+PERMUTED = "permuted"
+
+
 @dataclass(frozen=True)
 class Cell:
     """One row of the table: a method with its settings."""
@@ -43,8 +47,15 @@ class Cell:
     note: str = ""
 
     @property
+    def switch(self) -> bool:
+        """Whether it is a switch of IB-BA, graded on the first `gaps` samples only."""
+        return self.note not in ("", "contrast") and not self.note.startswith("=")
+
+    @property
     def name(self) -> str:
         """What the table calls it."""
+        if self.note.startswith("="):
+            return self.note[1:]
         layer = "" if self.method in (*NO_LAYER, "constant", "oracle") else f" layer {self.layer}"
         beta = f" beta {self.settings['beta']:g}" if "beta" in self.settings else ""
         return f"{self.method}{layer}{beta}{' ' + self.note if self.note else ''}"
@@ -68,7 +79,8 @@ class SurveyConfig:
     repeats : int
         First samples used for seed repeatability.
     gaps : int
-        First samples that are also asked about a wrong target (it doubles their cost).
+        First samples that are also asked about a wrong target (it doubles their cost), and on which the switches of
+        IB-BA are graded.
     variants : bool
         Whether IB-BA's switches (mode, class token, steps, averaged seeds, shuffled weights) have rows of their own.
     modalities : bool
@@ -91,7 +103,7 @@ def cells(config: SurveyConfig, blocks: int) -> list[Cell]:
     """Return the rows of the table for an encoder of `blocks` blocks: controls first."""
     layers = range(blocks) if config.layers is None else config.layers
     bottleneck = {"copies": config.copies, "steps": config.steps}
-    default = IbbaConfig()
+    default = IbbaConfig(layer=IbbaConfig.default_layer(blocks))
     out = [Cell("oracle", 0), Cell("constant", 0), Cell("random", 0)]
     for layer in layers:
         out += [Cell("ibba", layer, {**bottleneck, "beta": beta}) for beta in config.betas]
@@ -138,9 +150,9 @@ class World(Protocol):
 class Survey:
     """Maps of one world and their grades; make one, iterate :meth:`grades`, then :func:`summary`."""
 
-    def __init__(self, world: World, config: SurveyConfig) -> None:
+    def __init__(self, world: World, config: SurveyConfig, rows: list[Cell] | None = None) -> None:
         self.world, self.config = world, config
-        self.cells = cells(config, len(world.encoder.blocks))
+        self.cells = cells(config, len(world.encoder.blocks)) if rows is None else rows
         self.shuffled = shuffled_weights(world.encoder)
         self.gallery = torch.from_numpy(world.gallery)
         self.xyz = world.xyz
@@ -164,6 +176,9 @@ class Survey:
         if cell.method == "constant":
             return np.ones(world.grid.n_tokens, np.float32)
         settings = dict(cell.settings)
+        if cell.method == PERMUTED:
+            own = METHODS["ibba"][0](world.encoder, patches, target, cell.layer, context=context, **settings)
+            return np.random.default_rng([sample, seed]).permutation(own)
         if cell.method in ("ibba", "rise", "random"):
             settings["seed"] = sample if cell.method == "random" else seed
         if cell.method == "rise":
@@ -245,9 +260,12 @@ class Survey:
         self._kept.clear()
         grades = {}
         for i, cell in enumerate(self.cells):
+            if cell.switch and place >= self.config.gaps:
+                continue
             context.report(i, len(self.cells), f"brain {place + 1} of {len(self.samples)}, {cell.name}")
             grades[cell.name] = self.grade(cell, sample, gap=place < self.config.gaps)
-        repeat = {c.name: self.repeat(c, sample) for c in self.noisy} if place < self.config.repeats else {}
+        repeat = {c.name: self.repeat(c, sample) for c in self.noisy
+                  if place < self.config.repeats and (not c.switch or place < self.config.gaps)}
         split = self.modalities(sample) if self.config.modalities and place < self.config.gaps else {}
         return {"grades": grades, "repeat": repeat, "modalities": split}
 
@@ -262,8 +280,8 @@ class Survey:
         """Return how alike two noise seeds are: Pearson and top-10 % overlap over tokens, Pearson of the drawn map."""
         a, b = self.scores(cell, sample), self.scores(cell, sample, seed=1)
         drawn = [self.voxels(cell, v)[0] for v in (a, b)]
-        return {"pearson": float(np.corrcoef(a, b)[0, 1]), "pearson_drawn": float(np.corrcoef(drawn[0], drawn[1])[0, 1]),
-                "top_overlap": grading.overlap_top(a, b)}
+        return {"pearson": float(np.corrcoef(a, b)[0, 1]), "top_overlap": grading.overlap_top(a, b),
+                "pearson_drawn": float(np.corrcoef(drawn[0], drawn[1])[0, 1])}
 
     def modalities(self, sample: int) -> dict[str, dict[str, float]]:
         """Return asked target -> truth of a modality -> hard AUROC of the default map (level 3).
@@ -271,7 +289,7 @@ class Survey:
         Against the truth of a modality, voxels that only the other one holds are distractors.
         """
         default, world = IbbaConfig(), self.world
-        settings = default.having(layer=min(default.layer, len(world.encoder.blocks) - 1), copies=self.config.copies,
+        settings = default.having(layer=IbbaConfig.default_layer(len(world.encoder.blocks)), copies=self.config.copies,
                                   steps=self.config.steps)
         x = world.encoder.stream(world.patches(sample)[None])[settings.layer][0]
         out: dict[str, dict[str, float]] = {}

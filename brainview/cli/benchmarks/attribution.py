@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from brainview.cli.terminal import add_json, print_json, table, terminal_job
@@ -13,6 +14,7 @@ from brainview.core.files import atomic_write, write_json
 if TYPE_CHECKING:
     from brainview.attribution.survey import SurveyConfig
     from brainview.attribution.toy import ToyConfig
+    from brainview.core.jobs import JobContext
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +33,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--train", type=int, default=6000, help="planted training brains")
     parser.add_argument("--masks", type=int, default=300, help="random masks of RISE")
     parser.add_argument("--fresh", action="store_true", help="train and grade anew; else a stopped run goes on")
+    parser.add_argument("--run", default=None, help="grade a whole-brain run on its phantom instead of toy brains: a "
+                        "folder, or 'shipped'")
+    parser.add_argument("--subject", default=None, help="with --run: a subject of the run; default the first")
+    parser.add_argument("--data", default="", help="with --run: the phantom, where the run's own place is not here")
+    parser.add_argument("--settings", action="store_true", help="the table of IB-BA's settings instead of the methods, "
+                        "on toy level 1 or on --run")
     parser.add_argument("--speed", action="store_true", help="measure CPU time per beta instead")
     parser.add_argument("--out", default=None, help="also write the figures as JSON into this file")
     parser.add_argument("--table", default=None, help="also write the rows as CSV into this file")
@@ -40,14 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run and print; the exit status is 0 whether thresholds are met or not: the table says which."""
     with terminal_job(quiet=args.json) as context:
-        from brainview.attribution.benchmark import survey_level
-        from brainview.attribution.speed import measure
-
-        if args.speed:
-            figures: dict[str, Any] = {"speed": measure(context=context)}
-        else:
-            figures = {"levels": [survey_level(level, _settings(args), _toy(args, level), cached=not args.fresh,
-                                               context=context) for level in _levels(args.levels)]}
+        figures = _figures(args, context)
     if args.out:
         write_json(args.out, figures)
     if args.table and "levels" in figures:
@@ -62,10 +63,47 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _figures(args: argparse.Namespace, context: JobContext) -> dict[str, Any]:
+    """Run what was asked for."""
+    from brainview.attribution.benchmark import survey_level, survey_world
+    from brainview.attribution.speed import measure
+
+    if args.speed:
+        return {"speed": measure(context=context)}
+    if args.run is None and not args.settings:
+        return {"levels": [survey_level(level, _settings(args), _toy(args, level), cached=not args.fresh,
+                                        context=context) for level in _levels(args.levels)]}
+    world, name, what = _world(args, context)
+    key = None if args.fresh else name
+    if args.settings:
+        from brainview.attribution.sweep import sweep
+
+        found = sweep(world, key, samples=args.samples, copies=args.copies, context=context)
+    else:
+        found = survey_world(world, _settings(args), key, context=context)
+    found.pop("entries")
+    return {"levels": [{"level": "settings" if args.settings else "phantom", "what": what, **found}]}
+
+
+def _world(args: argparse.Namespace, context: JobContext) -> tuple[Any, str, str]:
+    """Return the world that is graded, what its grades are kept under, and its name."""
+    if args.run is None:
+        from brainview.attribution.toy import train_toy
+
+        toy = _toy(args, 1)
+        return train_toy(toy, cached=not args.fresh, context=context), toy.key, "toy brains of level 1"
+    from brainview.alignment.shipped import demo_run
+    from brainview.attribution.phantom_world import PhantomWorld
+
+    run = str(demo_run()) if args.run == "shipped" else args.run
+    world = PhantomWorld(run, args.subject, args.data, context=context)
+    return world, world.key, f"{world.source.subject} of {world.source.card.get('dataset')}, run {Path(run).name}"
+
+
 def level_text(level: dict[str, Any]) -> str:
     """Return the tables of a level as text."""
     score = level["retrieval"]
-    head = [f"Level {level['level']}: {level['what']}. {level['samples']} brains ({level['gaps']} of them also asked "
+    head = [f"{_title(level)}: {level['what']}. {level['samples']} brains ({level['gaps']} of them also asked "
             f"about a wrong target), {level['tokens']} tokens, {level['copies']} copies. Encoder R@1: image "
             f"{score['image']:.2f}, text {score['text']:.2f} (chance {score['chance']:.3f}). "
             f"AUPRC of a random map: {level['rows'][0]['prior']:.3f}.", ""]
@@ -81,7 +119,7 @@ def level_text(level: dict[str, Any]) -> str:
              table([[f["figure"], f["rho_all"], f["p_all"], f["n_all"], f["rho_ibba"], f["p_ibba"], f["n_ibba"]]
                     for f in level["faithfulness"]],
                    ["figure", "all methods", "p", "n", "IB-BA only", "p", "n"]), "",
-             "Repeatability with another noise seed:",
+             "Repeatability with another noise seed:" if level["repeatability"] else "",
              table([[r["name"], r["pearson"], r["top_overlap"], r["pearson_drawn"], r["samples"]]
                     for r in level["repeatability"]],
                    ["map", "Pearson over tokens", "top-10 % overlap", "Pearson of the drawn map", "brains"])]
@@ -95,8 +133,14 @@ def level_text(level: dict[str, Any]) -> str:
                          for t in level["thresholds"]], ["what", "wanted", "found", ""])]
     from brainview.attribution.ibba import IbbaConfig
 
+    if level["best_layer"] is None:
+        return "\n".join(parts)
     return "\n".join([*parts, "", f"Best IB-BA layer at the default beta: {level['best_layer']}; "
                       f"shipped default: {IbbaConfig().layer}."])
+
+
+def _title(level: dict[str, Any]) -> str:
+    return f"Level {level['level']}" if isinstance(level["level"], int) else str(level["level"]).capitalize()
 
 
 def rows_csv(levels: list[dict[str, Any]]) -> str:
