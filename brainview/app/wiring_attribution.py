@@ -48,6 +48,7 @@ class AttributionWiring(Questions, Drawing, GroupWiring):
         self.model: LiveModel | None = None
         self.maps: TokenMaps | None = None
         self._loaded = ("", "")
+        self._data = ""
         self._loading: Any = None
         self._looked = (-1, "")
         self._planted: dict[int, dict[str, Any]] = {}
@@ -65,6 +66,7 @@ class AttributionWiring(Questions, Drawing, GroupWiring):
         app, state, panel = self.app.events, self.state.events, self.panel
         app.run.connect(self._on_run)
         app.subject.connect(self._on_subject, check_nargs=False)
+        app.dataset.connect(self._on_dataset, check_nargs=False)
         app.stimulus.connect(self._on_stimulus, check_nargs=False)
         app.source.connect(self.refresh, check_nargs=False)
         for name in ("rois", "roi_hemisphere", "roi_sort", "roi_filter"):
@@ -124,6 +126,15 @@ class AttributionWiring(Questions, Drawing, GroupWiring):
         if self.model is not None and self.able and self._loaded[1] != self._run_subject():
             self.load()
 
+    def _on_dataset(self, *_: Any) -> None:
+        """Load the model again: pictures, words and truth of a shipped run come from the open data set."""
+        if self.model is not None and self.able and self._data != self._place():
+            self._loaded = ("", "")
+            self.load()
+
+    def _place(self) -> str:
+        return str(self.app.dataset.path) if self.app.dataset is not None else ""
+
     def _on_visible(self, on: bool) -> None:
         if on and self.able:
             self.load()
@@ -146,14 +157,15 @@ class AttributionWiring(Questions, Drawing, GroupWiring):
         if run is None or (wanted == self._loaded and (self.model is not None or self._loading is not None)):
             return self._loading
         self._unload()
-        self._loaded = wanted
+        self._loaded, self._data = wanted, self._place()
         self._loading = self.c.start(self._load(*wanted))
         return self._loading
 
     async def _load(self, run: str, subject: str) -> None:
         self.state.busy = "Loading the model"
         try:
-            session = await self.c.engine.session(DESK, arguments={"run": run, "subject": subject})
+            session = await self.c.engine.session(DESK, arguments={
+                "run": run, "subject": subject, "data": self._data})
             about = await session.call("describe")
             spreads = {}
             for method in ("trilinear", "nearest"):

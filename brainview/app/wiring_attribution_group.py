@@ -22,6 +22,7 @@ class GroupWiring:
     app: AppState
     panel: AttributionPanel
     state: AttributionState
+    _data: str
 
     def start_group(self) -> None:
         """Connect the section."""
@@ -48,7 +49,7 @@ class GroupWiring:
             return
         job = self.c.engine.submit(BATCH, title=f"Attribute all of {about['subject']}", lane="batch", arguments={
             "run": self.app.run.path, "out": str(self.batch_folder()), "subjects": [about["subject"]],
-            "request": self.state.setting.request()})
+            "request": self.state.setting.request(), "data": self._data})
 
         async def done(found: dict[str, Any]) -> None:
             self._batch = found["files"][0]
@@ -61,7 +62,8 @@ class GroupWiring:
         about = self.state.description
         if about is None or not self._batch or self.app.run is None:
             return
-        found = await self.c.session.ask(CATEGORIES, "Read categories", run=self.app.run.path, scores=self._batch)
+        found = await self.c.session.ask(CATEGORIES, "Read categories", run=self.app.run.path, scores=self._batch,
+                                         data=self._data)
         self.panel.group.show_categories([tuple(c) for c in found], self.state.category)
         if found:
             names = [c[0] for c in found]
@@ -74,7 +76,7 @@ class GroupWiring:
             return
         self.state.category = category
         found = await self.c.session.ask(GROUP, f"Group map over {category}", run=self.app.run.path,
-                                         scores=self._batch, category=category)
+                                         scores=self._batch, category=category, data=self._data)
         setting = self.state.setting
         answer = Answer(-1, setting, "final", found["mean"], found["unit"], story={
             "method": setting.method, "target": setting.target, "stimulus": found["name"], **found["story"]})

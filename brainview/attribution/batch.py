@@ -33,7 +33,7 @@ FIGURES = ("bits", "fit_open", "fit_kept")
 
 def attribute_all(run: str | Path, out: str | Path, *, subjects: Sequence[str] | None = None,
                   stimuli: Sequence[int] | None = None, request: dict[str, Any] | None = None,
-                  context: JobContext = QUIET) -> list[Path]:
+                  data: str = "", context: JobContext = QUIET) -> list[Path]:
     """Attribute every test stimulus (or `stimuli`) of subjects of a run; what a file holds is not computed again.
 
     Parameters
@@ -43,6 +43,8 @@ def attribute_all(run: str | Path, out: str | Path, *, subjects: Sequence[str] |
         Default: all that the run has.
     request : dict
         Arguments of ``LiveAttribution.attribute`` besides number and stimulus.
+    data : str
+        The data set, where the run's own place is not here; without it a shipped run has its saved brains only.
 
     Returns
     -------
@@ -55,7 +57,7 @@ def attribute_all(run: str | Path, out: str | Path, *, subjects: Sequence[str] |
     files = []
     for k, subject in enumerate(names):
         stage = Stage(context, k / len(names), (k + 1) / len(names), subject)
-        files.append(_subject(run, folder, subject, stimuli, dict(request or {}), stage))
+        files.append(_subject(run, folder, subject, stimuli, dict(request or {}), data, stage))
     return files
 
 
@@ -69,9 +71,9 @@ def subjects_of(run: str | Path) -> list[str]:
 
 
 def _subject(run: str | Path, folder: Path, subject: str, stimuli: Sequence[int] | None, request: dict[str, Any],
-             context: JobContext) -> Path:
-    session = LiveAttribution(str(run), subject)
-    wanted = [int(i) for i in (session.source.ids if stimuli is None else stimuli)]
+             data: str, context: JobContext) -> Path:
+    session = LiveAttribution(str(run), subject, data)
+    wanted = [int(i) for i in (session.source.test_ids if stimuli is None else stimuli)]
     if not wanted:
         raise MissingError(f"has no saved stimuli of {shown(subject)}", where=run, remedy="Name some by id.")
     digest = hashlib.sha256(to_json([session.source.checkpoint, request]).encode()).hexdigest()[:8]

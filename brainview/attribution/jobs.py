@@ -18,21 +18,25 @@ from brainview.core.names import shown
 
 
 def attribute_many(run: str, out: str, subjects: list[str] | None = None, stimuli: list[int] | None = None,
-                   request: dict[str, Any] | None = None, *, context: JobContext = QUIET) -> dict[str, Any]:
+                   request: dict[str, Any] | None = None, data: str = "", *,
+                   context: JobContext = QUIET) -> dict[str, Any]:
     """Attribute many stimuli (:func:`batch.attribute_all`); returns ``files``."""
-    found = attribute_all(run, out, subjects=subjects, stimuli=stimuli, request=request, context=context)
+    found = attribute_all(run, out, subjects=subjects, stimuli=stimuli, request=request, data=data, context=context)
     return {"files": [str(f) for f in found]}
 
 
-def categories(run: str, scores: str, *, context: JobContext = QUIET) -> list[tuple[str, int]]:
-    """Return (category, stimuli) of the stimuli of a score file, all of them first, the largest next."""
+def categories(run: str, scores: str, data: str = "", *, context: JobContext = QUIET) -> list[tuple[str, int]]:
+    """Return (category, stimuli) of the stimuli of a score file, all of them first, the largest next.
+
+    `data` is the data set to ask where the run's own is not here.
+    """
     ids = read_scores(scores)["ids"]
-    names = _categories(run, story_of(scores)["subject"], ids)
+    names = _categories(run, story_of(scores)["subject"], ids, data)
     counts = Counter(n for n in names if n)
     return [(ALL, len(ids)), *((n, c) for n, c in counts.most_common() if LEAST <= c <= len(ids) - LEAST)]
 
 
-def group(run: str, scores: str, category: str, permutations: int = 1000, *,
+def group(run: str, scores: str, category: str, permutations: int = 1000, data: str = "", *,
           context: JobContext = QUIET) -> dict[str, Any]:
     """Return the maps over a category: ``mean``, ``t``, ``shown_t`` (0 where FDR fails), ``words``, ``story``..."""
     arrays, story = read_scores(scores), story_of(scores)
@@ -40,7 +44,7 @@ def group(run: str, scores: str, category: str, permutations: int = 1000, *,
     if category == ALL:
         member = np.ones(len(ids), bool)
     else:
-        member = np.array([n == category for n in _categories(run, story["subject"], ids)])
+        member = np.array([n == category for n in _categories(run, story["subject"], ids, data)])
     if not member.any():
         raise MissingError(f"no stimulus is of category {shown(category)}", where=scores)
     found = group_map(arrays["scores"], member, permutations=permutations, context=context)
@@ -51,9 +55,9 @@ def group(run: str, scores: str, category: str, permutations: int = 1000, *,
                       "permutations": found.permutations, "request": story["request"]}}
 
 
-def _categories(run: str, subject: str, ids: np.ndarray) -> list[str]:
+def _categories(run: str, subject: str, ids: np.ndarray, data: str) -> list[str]:
     try:
-        stimuli = open_source(run, subject).dataset.stimuli
+        stimuli = open_source(run, subject, data).dataset.stimuli
         return [str(stimuli.details(int(i)).get("category") or "") for i in ids]
     except BrainViewError:
         return [""] * len(ids)  # the data are elsewhere: only the group of all

@@ -88,6 +88,15 @@ class Source:
         """SHA-256 of the weights."""
         return str(self.card.get("files", {}).get("model.safetensors", ""))
 
+    @property
+    def test_ids(self) -> np.ndarray:
+        """(n,) int64 every test stimulus whose brain can be read: the whole test part where the data are here."""
+        file = self.folder / EMBEDDINGS
+        try:
+            return read_ids(file) if file.is_file() and self.dataset is not None else self.ids
+        except BrainViewError:
+            return self.ids
+
     def item(self, stimulus: int) -> Item:
         """Read one stimulus; raises MissingError for one that the subject has not seen."""
         voxels = _row(self.folder / STIMULI, "voxels", stimulus)
@@ -157,7 +166,7 @@ class Source:
         place = story.get("data")
         if place and Path(place).exists():
             return open_dataset(place)
-        if not self.data:
+        if not self.data or not Path(self.data).exists():
             raise MissingError(f"was trained on {shown(place or story.get('dataset'))}, which is not on this machine",
                                where=self.path, remedy="Put the data set back to that place, or open it.")
         found = open_dataset(self.data)

@@ -20,6 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stimulus", type=int, help="id of a stimulus")
     parser.add_argument("--all", action="store_true", help="every test stimulus of every subject (or of --subject): "
                         "token scores into the folder --out; goes on where it stopped")
+    parser.add_argument("--data", default="", help="the data set, where the run's own place is not here")
     parser.add_argument("--method", choices=METHODS, default="ibba")
     parser.add_argument("--layer", type=int, help="blocks passed (0 = the encoder's input); default: the benchmark's")
     parser.add_argument("--beta", type=float, default=0.1, help="price of information (IB-BA)")
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     from brainview.attribution.session import LiveAttribution
     from brainview.maps.io import write_map
 
-    session = LiveAttribution(args.run, args.subject)
+    session = LiveAttribution(args.run, args.subject, args.data)
     if args.copies < 1 or args.steps < 1 or args.masks < 1:
         raise BrainViewError("--copies, --steps and --masks must be at least 1")
     with terminal_job(quiet=args.json) as context:
@@ -89,12 +90,12 @@ def _run_all(args: argparse.Namespace) -> int:
     noisy = args.method == "ibba"
     request: dict[str, Any] = {
         "method": args.method, "layer": args.layer, "beta": args.beta, "target": args.target,
-        "config": {"copies": args.copies, "steps": args.steps, "seed": args.seed, "sigma": args.sigma,
+        "config": {"copies": args.copies, "steps": args.steps, "seed": args.seed, "sigma": args.sigma, "lr": args.lr,
                    "mode": args.mode, "average": args.average} if noisy else None,
         "settings": {"masks": args.masks, "seed": args.seed} if args.method == "rise" else None}
     with terminal_job(quiet=args.json) as context:
         files = attribute_all(args.run, args.out, subjects=[args.subject] if args.subject else None, request=request,
-                              context=context)
+                              data=args.data, context=context)
     stories = {str(f): story_of(f) for f in files}
     if args.json:
         print_json(stories)

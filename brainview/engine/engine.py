@@ -237,9 +237,13 @@ class Session:
             with self._client.as_current():  # a dask actor finds its client through the context
                 return getattr(self._actor, entry)(method, arguments).result()
 
+        if self._engine._closed:
+            raise Cancelled()
         try:
             answer = await self._engine._off(ask)
         except Exception as err:
+            if self._engine._closed:  # the window closed meanwhile: nobody waits for the answer
+                raise Cancelled() from err
             raise _as_error(err, method) from err
         if "error" in answer:
             raise answer["error"]
@@ -247,7 +251,8 @@ class Session:
 
 
 def _is_death(err: BaseException) -> bool:
-    return type(err).__name__ in ("KilledWorker", "CommClosedError", "NoValidWorkerError")
+    lost = isinstance(err, (OSError, RuntimeError)) and "Actor" in str(err)  # what dask says of a lost actor
+    return lost or type(err).__name__ in ("KilledWorker", "CommClosedError", "NoValidWorkerError")
 
 
 def _as_error(err: BaseException, what: str) -> BrainViewError:

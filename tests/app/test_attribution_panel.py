@@ -31,7 +31,7 @@ class Local:
 
     async def call(self, method, /, **arguments):
         self.asked.append((method, arguments))
-        return await asyncio.get_running_loop().run_in_executor(
+        return await asyncio.get_event_loop().run_in_executor(  # the desk also turns Qt's loop outside of asyncio's
             self.threads, lambda: getattr(self.desk, method)(**arguments))
 
     async def call_now(self, method, /, **arguments):

@@ -21,7 +21,7 @@ from brainview.attribution.session import LiveAttribution, Store
 from brainview.attribution.target import Target
 from brainview.cli import attribute as verb
 from brainview.cli.main import main
-from brainview.core.errors import BrainViewError, FormatError, MissingError
+from brainview.core.errors import BrainViewError, Cancelled, FormatError, MissingError
 from brainview.engine import Engine
 from brainview.maps.io import read_maps
 from brainview.training.run import RunFolder
@@ -200,9 +200,16 @@ def test_in_a_worker_of_the_engine(run):
             while preview is None and not new.done():
                 preview = await session.call_now("peek", number=2)
                 await asyncio.sleep(0.01)
-            return await old, preview, await new
+            answers = await old, preview, await new
+            late = asyncio.ensure_future(session.call("attribute", number=3, stimulus=0, config={"steps": 5000}))
+            await asyncio.sleep(0.3)
         finally:
             await engine.close()
+        with pytest.raises(Cancelled):  # the window closed meanwhile: no error to show
+            await late
+        with pytest.raises(Cancelled):
+            await session.call_now("newest", number=4)
+        return answers
 
     old, preview, new = asyncio.run(drive())
     assert old["status"] == "superseded" and new["status"] == "final" and new["stimulus"] == 7

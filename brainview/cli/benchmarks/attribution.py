@@ -40,6 +40,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--settings", action="store_true", help="the table of IB-BA's settings instead of the methods, "
                         "on toy level 1 or on --run")
     parser.add_argument("--speed", action="store_true", help="measure CPU time per beta instead")
+    parser.add_argument("--live", action="store_true", help="a slider session in the real window on --run (default: "
+                        "the shipped one) and --data: latency, superseding, leaks; needs a display (xvfb-run)")
+    parser.add_argument("--picture", default="", help="with --live: save the window at the end into this PNG")
     parser.add_argument("--out", default=None, help="also write the figures as JSON into this file")
     parser.add_argument("--table", default=None, help="also write the rows as CSV into this file")
     add_json(parser)
@@ -48,7 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run and print; the exit status is 0 whether thresholds are met or not: the table says which."""
     with terminal_job(quiet=args.json) as context:
-        figures = _figures(args, context)
+        figures = _live(args, context) if args.live else _figures(args, context)
     if args.out:
         write_json(args.out, figures)
     if args.table and "levels" in figures:
@@ -58,9 +61,21 @@ def run(args: argparse.Namespace) -> int:
         print_json(figures)
     elif args.speed:
         print(speed_text(figures["speed"]))
+    elif args.live:
+        from brainview.app.benchmark_live import live_text
+
+        print(live_text(figures))
     else:
         print("\n\n".join(level_text(level) for level in figures["levels"]))
     return 0
+
+
+def _live(args: argparse.Namespace, context: JobContext) -> dict[str, Any]:
+    from brainview.alignment.shipped import demo_run
+    from brainview.app.benchmark_live import measure
+
+    run = str(demo_run()) if args.run in (None, "shipped") else args.run
+    return measure(args.data, run, repeats=min(args.repeats, 5), picture=args.picture, context=context)
 
 
 def _figures(args: argparse.Namespace, context: JobContext) -> dict[str, Any]:
