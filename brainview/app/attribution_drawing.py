@@ -58,7 +58,7 @@ class Drawing:
         view = state.view if state.view in self.able_views() else "map"
         if view in ("group", "t"):
             found = self.groups
-            scores = found["mean"] if view == "group" else found["shown_t"]
+            scores = found["mean"] if view == "group" else found["shown"][self.state.correction]
             return found["answer"], scores, found["name"][view], "t" if view == "t" else ""
         if own is None:
             return None

@@ -56,7 +56,7 @@ class LiveSession:
         """The panel's state."""
         return self.wire.state
 
-    async def until(self, done: Callable[[], bool], seconds: float = 120.0) -> None:
+    async def until(self, done: Callable[[], bool], seconds: float = 900.0) -> None:
         """Wait, turning the loop as fast as it goes."""
         end = time.monotonic() + seconds
         while not done():
@@ -330,7 +330,8 @@ def live_text(figures: dict[str, Any]) -> str:
              f"superseded: {s['stopped']} of {s['requests']} running requests stopped, after {spread(s['seconds'])} s",
              f"{m['moves']} random moves in {m['seconds']:.1f} s: {m['requests']} requests, "
              f"{m['superseded']} superseded; "
-             f"final map {m['final_after_s']:.1f} s after the last, {right}; {len(m['errors'])} errors; longest hold of the loop {m['loop_lag_ms']:.0f} ms (paints are in it)",
+             f"final map {m['final_after_s']:.1f} s after the last, {right}; {len(m['errors'])} errors; "
+             f"longest hold of the loop {m['loop_lag_ms']:.0f} ms (paints are in it)",
              f"grown: window {grown['window_mib']:+.0f} MiB, {threads['window_threads']:+.0f} threads; workers "
              f"{grown['workers_mib']:+.0f} MiB, {threads['workers_threads']:+.0f} threads: {words(m['met'])}",
              *[f"error: {e}" for e in m["errors"]]]

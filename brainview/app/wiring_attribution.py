@@ -72,7 +72,7 @@ class AttributionWiring(Questions, Drawing, GroupWiring):
         for name in ("rois", "roi_hemisphere", "roi_sort", "roi_filter"):
             getattr(app, name).connect(self.refresh_bars, check_nargs=False)
         state.setting.connect(self._on_setting, check_nargs=False)
-        for name in ("view", "scale", "tokens"):
+        for name in ("view", "scale", "tokens", "correction"):
             getattr(state, name).connect(self._on_drawing, check_nargs=False)
         state.truth.connect(self._on_truth, check_nargs=False)
         state.other.connect(self._on_other, check_nargs=False)
@@ -270,6 +270,7 @@ class AttributionWiring(Questions, Drawing, GroupWiring):
         if about is None:
             return
         self.panel.controls.show_setting(state.setting)
+        self.panel.group.show_correction(state.correction)
         self.panel.result.show_answer(state.answer, state.busy, state.problem)
         self.panel.result.show_choice(state.view, state.scale, state.tokens, self.able_views(),
                                       self.app.source.kind == KIND)

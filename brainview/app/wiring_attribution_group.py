@@ -30,6 +30,7 @@ class GroupWiring:
         self._batch = ""
         section = self.panel.group
         section.batch_wanted.connect(lambda: self.c.start(self.attribute_all()))
+        section.correction_chosen.connect(lambda value: setattr(self.state, "correction", value))
         section.group_wanted.connect(lambda name: self.c.start(self.show_group(name)))
 
     def forget_group(self) -> None:

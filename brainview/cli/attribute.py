@@ -8,6 +8,7 @@ from typing import Any
 
 from brainview.cli.terminal import add_json, print_json, terminal_job
 from brainview.core.errors import BrainViewError
+from brainview.core.jobs import JobContext
 
 #: Kept in step with brainview.attribution.methods.METHODS by a test: importing that here would cost torch for --help.
 METHODS = ("ibba", "rise", "grad-cam", "relevance", "occlusion", "energy", "gradient-input", "random")
@@ -20,6 +21,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stimulus", type=int, help="id of a stimulus")
     parser.add_argument("--all", action="store_true", help="every test stimulus of every subject (or of --subject): "
                         "token scores into the folder --out; goes on where it stopped")
+    parser.add_argument("--group", metavar="CATEGORY", help="with --all: also write mean and t-maps over the stimuli "
+                        "of a category against the others ('all' = every stimulus), with FDR, cluster and "
+                        "maximum-statistic correction")
+    parser.add_argument("--permutations", type=int, default=1000, help="of --group")
     parser.add_argument("--data", default="", help="the data set, where the run's own place is not here")
     parser.add_argument("--method", choices=METHODS, default="ibba")
     parser.add_argument("--layer", type=int, help="blocks passed (0 = the encoder's input); default: the benchmark's")
@@ -96,11 +101,23 @@ def _run_all(args: argparse.Namespace) -> int:
     with terminal_job(quiet=args.json) as context:
         files = attribute_all(args.run, args.out, subjects=[args.subject] if args.subject else None, request=request,
                               data=args.data, context=context)
-    stories = {str(f): story_of(f) for f in files}
+        groups = {str(f): _group(args, str(f), context) for f in files} if args.group else {}
+    stories = {str(f): story_of(f) | ({"group": groups[str(f)]} if groups else {}) for f in files}
     if args.json:
         print_json(stories)
         return 0
     for file, story in stories.items():
         label = " (phantom: simulated data)" if story["phantom"] else ""
         print(f"{file}: {story['stimuli']} stimuli of {story['subject']}, {story['tokens']} tokens each{label}")
+        if groups:
+            print("  " + groups[file]["words"] + "\n  " + "\n  ".join(groups[file]["files"]))
     return 0
+
+
+def _group(args: argparse.Namespace, scores: str, context: JobContext) -> dict[str, Any]:
+    """Write the group maps of one subject."""
+    from brainview.attribution.group import ALL
+    from brainview.attribution.jobs import write_group
+
+    category = ALL if args.group == "all" else args.group
+    return write_group(args.run, scores, category, args.out, args.data, args.permutations, context=context)

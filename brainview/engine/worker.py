@@ -67,8 +67,9 @@ def configure_threads(count: int | None = None) -> int:
             from threadpoolctl import threadpool_limits
 
             threadpool_limits(_threads)
-        if "torch" in sys.modules:
-            sys.modules["torch"].set_num_threads(_threads)
+        set_threads = getattr(sys.modules.get("torch"), "set_num_threads", None)
+        if set_threads is not None:  # None: another thread of this process is in the middle of importing it
+            set_threads(_threads)
         return _threads
 
 

@@ -20,6 +20,8 @@ MODES = ("m2ib", "recommended", "m2ib_strict")
 VIEWS: dict[str, str] = {
     "map": "This map", "mismatched": "Wrong target", "contrast": "This − wrong target", "seed": "Other noise seed",
     "other": "Setting B", "difference": "A − B", "group": "Group mean", "t": "Group t"}
+#: Which tokens of a group's t-map are drawn.
+CORRECTIONS = ("fdr", "cluster", "max", "none")
 #: Methods that read beta, copies, steps and noise, and those that read a layer.
 NOISY, LAYERED = ("ibba",), ("ibba", "grad-cam", "relevance", "energy", "gradient-input")
 
@@ -200,6 +202,7 @@ class AttributionState:
     tokens: bool = False  # tokens as they are, without interpolation
     truth: bool = False  # outline of the planted truth
     category: str = ""  # of the group maps
+    correction: str = "fdr"  # of the group's t-map, see CORRECTIONS
     description: Mapping[str, Any] | None = None  # of the live model, None = none is loaded
     answer: Answer | None = None
     compared: Answer | None = None  # of setting B
@@ -221,12 +224,14 @@ class AttributionState:
         kept = {k: stored[k] for k in _KEPT if isinstance(stored.get(k), type(getattr(self, k)))}
         if kept.get("view", "map") not in VIEWS:
             kept["view"] = "map"
+        if kept.get("correction", "fdr") not in CORRECTIONS:
+            kept["correction"] = "fdr"
         self.setting, self.other = setting, second
         for name, value in kept.items():
             setattr(self, name, value)
 
 
-_KEPT = ("subject", "view", "scale", "tokens", "truth", "category")
+_KEPT = ("subject", "view", "scale", "tokens", "truth", "category", "correction")
 #: Fields that can be undone, with the words of the menu.
 UNDOABLE = {"setting": "Change attribution", "other": "Compare settings", "view": "Show another attribution map",
             "scale": "Change the scale", "tokens": "Show tokens", "truth": "Outline the truth",
