@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,9 +13,10 @@ from PySide6.QtWidgets import QFileDialog
 from brainview.app.controller import Controller
 from brainview.app.window import MainWindow
 from brainview.core.errors import MissingError
+from brainview.core.files import atomic_path
 from brainview.maps.brainmap import BrainMap
 from brainview.state.app import AppState, Source
-from brainview.state.attribution import VIEWS, Answer, AttributionState
+from brainview.state.attribution import VIEWS, Answer, AttributionState, overlap_top, pearson
 from brainview.state.attribution_live import LiveModel
 from brainview.state.attribution_maps import TokenMaps
 from brainview.state.view import ViewState
@@ -34,6 +36,12 @@ class Drawing:
     model: LiveModel | None
     maps: TokenMaps | None
     groups: dict[str, Any]
+    _planted: dict[int, dict[str, Any]]
+    _reversed: dict[str, Any] | None
+
+    def score(self, answer: Answer | None) -> float:
+        """Return the hard AUROC of a map."""
+        raise NotImplementedError
 
     def load(self) -> Any:
         """Load the model."""
@@ -154,7 +162,11 @@ class Drawing:
             self.c.start(self.export_to(folder))
 
     async def export_to(self, folder: str) -> list[str]:
-        """Write the volume, the cortex, the token scores and the panel's figures into a folder; returns the files."""
+        """Write what the panel shows into a folder and return the files.
+
+        The map as volume and on the cortex, its token scores, figures and checks, regions, and as pictures the brain,
+        the attributed picture with its words, the checks and the side-by-side comparison, where there are any.
+        """
         made, chosen = self.pair(), self._chosen()
         if made is None or chosen is None or self.maps is None:
             raise MissingError("there is no attribution map to export", remedy="Wait until it is computed.")
@@ -163,10 +175,49 @@ class Drawing:
         files = [await self.c.session.export_map(made[0], str(Path(folder) / f"{stem}.nii.gz"), "nifti", None),
                  await self.c.session.export_map(made[1], str(Path(folder) / f"{stem}.func.gii"), "gifti", None)]
         facts = {"label": answer.label, "view": self.state.view, "bits": answer.bits, "fit_open": answer.fit_open,
-                 "fit_kept": answer.fit_kept, "provenance": made[0].provenance}
+                 "fit_kept": answer.fit_kept, "provenance": made[0].provenance, **self.findings()}
         regions = [{"class": r.roi_class, "roi": r.roi, "hemisphere": b.hemisphere, "share": b.value, "n": b.n}
                    for r in self.window.attribution.bars.list.bars.rows for b in r.bars]
         files += await self.c.session.ask(EXPORT, f"Export {stem}", folder=folder, stem=stem, scores=scores,
                                           facts=facts, regions=regions)
+        files += self._pictures(Path(folder) / stem)
         self.c.reporter.tell(f"Wrote {len(files)} files to {folder}", "done")
+        return files
+
+    def findings(self) -> dict[str, Any]:
+        """Return the checks, the second setting, the attributed words and the group as plain types."""
+        state, out = self.state, dict[str, Any]()
+        own = state.answer
+        for name, other in (("mismatched", state.mismatched), ("other_seed", state.repeated),
+                            ("setting_B", state.compared)):
+            if own is not None and other is not None:
+                out[name] = {"setting": asdict(other.setting), "bits": other.bits, "fit_open": other.fit_open,
+                             "fit_kept": other.fit_kept, "pearson": pearson(own.scores, other.scores),
+                             "top_tenth_overlap": overlap_top(own.scores, other.scores), "scores": other.scores}
+        planted = self._planted.get(self.app.stimulus)
+        if planted is not None and not planted["problem"]:
+            out["planted"] = {"hard_auroc": self.score(own), "at_most": planted["oracle"], "chance": 0.5,
+                              "definition": planted["definition"]}
+        said = self._reversed
+        if said is not None:
+            out["speaks_of"] = {k: said[k] for k in ("text", "beta", "words", "picture", "problem")}
+        if self.groups:
+            out["group"] = {k: self.groups[k] for k in ("name", "n", "words", "mean", "t", "p_corrected", "p_cluster")}
+        return out
+
+    def _pictures(self, stem: Path) -> list[str]:
+        """Save the brain and the shown parts of the panel as PNG."""
+        panel, files = self.window.attribution, []
+        if self.view.map is not None and hasattr(self.window.viewer, "snapshot"):
+            files.append(str(self.window.viewer.snapshot(stem.with_name(stem.name + "-brain.png"))))
+        state = self.state
+        for name, part, there in (("picture", panel.reverse, self._reversed is not None),
+                                  ("checks", panel.believe, state.mismatched is not None),
+                                  ("side-by-side", panel.compare, state.compared is not None)):
+            if there:
+                file = stem.with_name(f"{stem.name}-{name}.png")
+                with atomic_path(file, suffix=".png") as temporary:
+                    if not part.grab().save(str(temporary), "PNG"):
+                        raise MissingError("the picture could not be written", where=file)
+                files.append(str(file))
         return files

@@ -32,13 +32,14 @@ class Questions:
     maps: TokenMaps | None
     refresh_checks: Any
     _looked: tuple[int, str]
+    _reversed: dict[str, Any] | None
     _planted: dict[int, dict[str, Any]]
 
     async def _look(self, stimulus: int) -> None:
         assert self.model is not None
         look = await self.model.plain("look", stimulus=stimulus)
         if stimulus == self.app.stimulus:
-            self._looked = (-1, "")
+            self._looked, self._reversed = (-1, ""), None
             self.panel.reverse.show_look(look)
             self.panel.controls.show_texts(look["texts"], self.state.setting.words)
 
@@ -49,6 +50,7 @@ class Questions:
         self.panel.reverse.show_reverse(None)
         found = await model.question("reverse", stimulus=stimulus, words=words)
         if stimulus == self.app.stimulus and model is self.model and found is not None:
+            self._reversed = found
             self.panel.reverse.show_reverse(found)
 
     async def _plant(self, stimulus: int) -> None:

@@ -67,6 +67,7 @@ async def aligned_pages(tour: Any) -> None:
     await tour.session.train("ridge-clip", str(tour.out / "runs" / "ridge-clip"), subjects=None, features="",
                              options={})
     await _retrieve(tour)
+    await attribution_pages(tour)
     await tour.session.open_path(tour.phantom)
     await tour.session.open_run(tour.run_path)
     tour.window.encoding.show_page("model")
@@ -110,3 +111,35 @@ async def _retrieve(tour: Any) -> None:
     await tour._settled(6)
     tour._picture("retrieval-similarity", "How alike brains and pictures are, for every pair of test stimuli",
                   "Hover names a pair, a click chooses its stimulus; the matrix is saved as a picture or as numbers.")
+
+
+async def attribution_pages(tour: Any) -> None:
+    """Ask the shipped whole-brain model which tissue carries a stimulus, and whether to believe it."""
+    from brainview.alignment.shipped import demo_run
+
+    wiring, panel = page_of(tour, "AttributionWiring"), tour.window.attribution
+    await tour.session.open_run(str(demo_run()))
+    tour.window.show_dock("attribution")
+    state = wiring.state
+
+    def finished() -> bool:
+        return state.answer is not None and state.answer.final and state.answer.setting == state.setting
+
+    await until(tour, lambda: wiring.model is not None)
+    wiring.model.ahead = False
+    await until(tour, finished)
+    await tour._drawn()
+    tour._picture("attribution", "Attribution: which tissue carries this stimulus, in bits",
+                  "An information bottleneck on the brain encoder that ships with BrainView (trained on simulated "
+                  "brains); layer and price of information are sliders, and the map says how coarse it is.")
+    state.other = state.setting
+    panel.controls.beta.slider.setValue(panel.controls.beta.slider.value() + 40)
+    await until(tour, lambda: finished() and state.compared is not None)
+    await wiring.find_mismatched()
+    await wiring.find_repeated()
+    await tour._drawn()
+    tour._scroll_to(panel.checks)
+    await tour._settled(6)
+    tour._picture("attribution-checks", "Is this map believable?",
+                  "The same brain asked about a wrong stimulus, another noise seed, and for simulated data what was "
+                  "planted; two settings side by side on one colour scale.")

@@ -52,6 +52,7 @@ class AttributionWiring(Questions, Drawing, GroupWiring):
         self._loading: Any = None
         self._looked = (-1, "")
         self._planted: dict[int, dict[str, Any]] = {}
+        self._reversed: dict[str, Any] | None = None
         self.start_group()
         session = controller.session
         session.parts[KIND] = self.state

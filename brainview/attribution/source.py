@@ -22,14 +22,14 @@ from brainview.alignment.patches import PatchGrid
 from brainview.alignment.whole_brain import load_encoder, subject_folder
 from brainview.attribution.ibba import frozen
 from brainview.core.errors import BrainViewError, FormatError, MismatchError, MissingError
-from brainview.core.files import atomic_path, regular_file
+from brainview.core.files import atomic_path, read_json, regular_file
 from brainview.core.names import shown
 from brainview.training.run import RunFolder
 
 if TYPE_CHECKING:
     from brainview.features.clip_pair import ClipPair
 
-STIMULI, EMBEDDINGS = "stimuli.safetensors", "embeddings.safetensors"
+STIMULI, EMBEDDINGS, TEXTS = "stimuli.safetensors", "embeddings.safetensors", "texts.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,15 +139,15 @@ class Source:
     def look(self, stimulus: int) -> tuple[np.ndarray | None, list[str], str]:
         """Return ((h, w, 3) uint8 picture, texts, problem) of a stimulus; None and [] where the data are not here.
 
-        The texts are the detailed description (if there is one) and the captions.
+        The texts are the detailed description (if there is one) and the captions; without the data those that
+        training kept.
         """
         try:
             stimuli = self.dataset.stimuli
             picture = np.asarray(stimuli.image(int(stimulus)).convert("RGB"))
-            details = str(stimuli.details(int(stimulus)).get("description") or "")
-            return picture, [t for t in (details, *stimuli.captions(int(stimulus))) if t], ""
+            return picture, _texts_of(stimuli, int(stimulus)), ""
         except BrainViewError as err:
-            return None, [], str(err)
+            return None, self.texts.get(int(stimulus), []), str(err)
 
     def _mean_response(self, stimulus: int) -> np.ndarray:
         if self._brains is None:
@@ -170,10 +170,36 @@ class Source:
             raise MissingError(f"was trained on {shown(place or story.get('dataset'))}, which is not on this machine",
                                where=self.path, remedy="Put the data set back to that place, or open it.")
         found = open_dataset(self.data)
-        if found.name != story.get("dataset") or self.subject not in found.subjects:
-            raise MissingError(f"was trained on {self.subject} of {shown(story.get('dataset'))}, not on "
-                               f"{shown(found.name)}", where=self.path, remedy="Open the data set of this run.")
+        if found.name != story.get("dataset") or self.subject not in found.subjects or not self._shares(found):
+            raise MissingError(f"was trained on {self.subject} of another {shown(story.get('dataset'))} than the one "
+                               f"that is open ({shown(found.name)})", where=self.path,
+                               remedy="Open the data set of this run.")
         return found
+
+    @cached_property
+    def texts(self) -> dict[int, list[str]]:
+        """Stimulus -> texts that training kept of the test part; {} where there are none."""
+        file = self.folder / TEXTS
+        kept = read_json(file) if file.is_file() else {}
+        if not isinstance(kept, dict):
+            raise FormatError("is no table of texts", where=file)
+        return {int(k): [str(t) for t in v] for k, v in kept.items() if isinstance(v, list) and str(k).isdigit()}
+
+    def _shares(self, dataset: Any) -> bool:
+        """Whether a data set shows the pictures of this run: a few kept texts are among its own of the same ids."""
+        for stimulus, texts in list(self.texts.items())[:3]:
+            try:
+                own = _texts_of(dataset.stimuli, stimulus)
+            except BrainViewError:
+                return False
+            if not set(texts) & set(own):
+                return False
+        return True
+
+
+def _texts_of(stimuli: Any, stimulus: int) -> list[str]:
+    details = str(stimuli.details(stimulus).get("description") or "")
+    return [t for t in (details, *stimuli.captions(stimulus)) if t]
 
 
 def open_source(run: str | Path, subject: str | None = None, data: str = "") -> Source:

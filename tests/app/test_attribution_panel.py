@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -116,7 +117,7 @@ def test_the_command_writes_the_map_of_the_panel(panel, run, tmp_path):
     files = panel.loop.run_until_complete(panel.wire.export_to(str(tmp_path)))
     ours, theirs = (read_maps(f)[0] for f in (files[0], out))
     assert np.allclose(np.nan_to_num(ours.values), np.nan_to_num(theirs.values), rtol=1e-5)
-    assert [f.rsplit(".", 1)[1] for f in files] == ["gz", "gii", "npy", "json", "csv"]
+    assert [f.rsplit(".", 1)[1] for f in files[:5]] == ["gz", "gii", "npy", "json", "csv"]
     assert np.array_equal(np.load(files[2]), panel.wire.state.answer.scores)
 
 
@@ -132,7 +133,7 @@ def test_a_stimulus_of_the_strip_is_attributed(panel):
     assert "not on this machine" in panel.window.attribution.result.problem.text()
 
 
-def test_checks_and_comparison_stand_beside_the_map(panel):
+def test_checks_and_comparison_stand_beside_the_map(panel, tmp_path):
     believe, compare = panel.window.attribution.believe, panel.window.attribution.compare
     believe.mismatch.click()
     panel.settle()
@@ -151,6 +152,10 @@ def test_checks_and_comparison_stand_beside_the_map(panel):
     panel.until(lambda: wire.state.compared is not None)
     panel.settle()
     assert compare.pair.isVisibleTo(compare) and "Correlation of the two maps" in compare.line.text()
+    files = panel.loop.run_until_complete(wire.export_to(str(tmp_path)))
+    names, facts = [f.rsplit("-", 1)[-1] for f in files], json.loads(open(files[3]).read())
+    assert "side.png" in names and facts["setting_B"]["setting"]["beta"] != wire.state.setting.beta
+    assert len(facts["setting_B"]["scores"]) == 174 and -1 <= facts["setting_B"]["pearson"] <= 1
     wire.state.view = "difference"
     panel.settle()
     assert panel.view.map.name.startswith("A − B")
