@@ -252,8 +252,11 @@ def _spread(values: list[float]) -> dict[str, float]:
 
 
 async def drive(data: str, run: str, *, moves: int = 200, seconds: float = 20.0, repeats: int = 5,
-                picture: str = "", context: JobContext = QUIET) -> dict[str, Any]:
-    """Open a window, run the session and return the figures; `picture` is where the window is saved at the end."""
+                keys: int = 40, picture: str = "", context: JobContext = QUIET) -> dict[str, Any]:
+    """Open a window, run the session and return the figures; `picture` is where the window is saved at the end.
+
+    `data` may be "" (no data set is opened); `moves` random ones come after `keys` single steps of the slider.
+    """
     from brainview.app.start import Shell
     from brainview.engine import Engine
 
@@ -272,7 +275,7 @@ async def drive(data: str, run: str, *, moves: int = 200, seconds: float = 20.0,
         out: dict[str, Any] = {"canvas": type(shell.window.viewer.canvas).__name__, "run": Path(run).name,
                                "cores": os.cpu_count(), "load_before": load}
         context.report(1, 4, "event to pixels")
-        out["pixels"] = await session.pixels()
+        out["pixels"] = await session.pixels(keys)
         context.report(2, 4, "time to the final map")
         default = int(session.state.description["layer"])
         others = [n for n in range(int(session.state.description["layers"])) if n != default]
@@ -290,8 +293,8 @@ async def drive(data: str, run: str, *, moves: int = 200, seconds: float = 20.0,
         shell.window.close()
 
 
-def measure(data: str, run: str, *, moves: int = 200, seconds: float = 20.0, repeats: int = 5, picture: str = "",
-            context: JobContext = QUIET) -> dict[str, Any]:
+def measure(data: str, run: str, *, moves: int = 200, seconds: float = 20.0, repeats: int = 5, keys: int = 40,
+            picture: str = "", context: JobContext = QUIET) -> dict[str, Any]:
     """Do :func:`drive` in an event loop of its own."""
     import qasync
 
@@ -301,7 +304,7 @@ def measure(data: str, run: str, *, moves: int = 200, seconds: float = 20.0, rep
     asyncio.set_event_loop(loop)
     with loop:
         return loop.run_until_complete(drive(data, run, moves=moves, seconds=seconds, repeats=repeats,
-                                             picture=picture, context=context))
+                                             keys=keys, picture=picture, context=context))
 
 
 def live_text(figures: dict[str, Any]) -> str:
