@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -153,7 +154,7 @@ def test_checks_and_comparison_stand_beside_the_map(panel, tmp_path):
     panel.settle()
     assert compare.pair.isVisibleTo(compare) and "Correlation of the two maps" in compare.line.text()
     files = panel.loop.run_until_complete(wire.export_to(str(tmp_path)))
-    names, facts = [f.rsplit("-", 1)[-1] for f in files], json.loads(open(files[3]).read())
+    names, facts = [f.rsplit("-", 1)[-1] for f in files], json.loads(Path(files[3]).read_text())
     assert "side.png" in names and facts["setting_B"]["setting"]["beta"] != wire.state.setting.beta
     assert len(facts["setting_B"]["scores"]) == 174 and -1 <= facts["setting_B"]["pearson"] <= 1
     wire.state.view = "difference"
