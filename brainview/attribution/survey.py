@@ -75,7 +75,7 @@ class SurveyConfig:
     copies, steps : int
         Of IB-BA.
     masks : int
-        Of RISE.
+        Of RISE; 0 leaves it out.
     repeats : int
         First samples used for seed repeatability.
     gaps : int
@@ -83,6 +83,8 @@ class SurveyConfig:
         IB-BA are graded.
     variants : bool
         Whether IB-BA's switches (mode, class token, steps, averaged seeds, shuffled weights) have rows of their own.
+    degrade : bool
+        Whether drop, increase, deletion and insertion are computed (they cost more than the quick methods' maps).
     modalities : bool
         Whether image-only and text-only maps are graded too (level 3).
     """
@@ -96,6 +98,7 @@ class SurveyConfig:
     repeats: int = 20
     gaps: int = 100
     variants: bool = True
+    degrade: bool = True
     modalities: bool = False
 
 
@@ -108,7 +111,7 @@ def cells(config: SurveyConfig, blocks: int) -> list[Cell]:
     for layer in layers:
         out += [Cell("ibba", layer, {**bottleneck, "beta": beta}) for beta in config.betas]
         out += [Cell(name, layer) for name in METHODS if name not in (*NO_LAYER, "ibba")]
-    out += [Cell("occlusion", 0), Cell("rise", 0, {"masks": config.masks})]
+    out += [Cell("occlusion", 0), *([Cell("rise", 0, {"masks": config.masks})] if config.masks else [])]
     base = {**bottleneck, "beta": default.beta}
     out += [Cell("ibba", default.layer, base, "contrast")]
     if config.variants:
@@ -214,11 +217,13 @@ class Survey:
             other = grading.hard_auroc(self.voxels(cell, mismatched)[0], truth, distractors)
         smooth, blocky = self.voxels(cell, scores)
         hard, inside = grading.hard_auroc(smooth, truth, distractors), self.mask_voxels(cell, scores)
+        degraded = ({**self._degradation(sample, inside), **self._deletion(sample, world.target(sample), inside)}
+                    if self.config.degrade else dict.fromkeys((*DEGRADATION, "mask_mean"), float("nan")))
         return {"hard_auroc": hard, "hard_auroc_blocky": grading.hard_auroc(blocky, truth, distractors),
                 "auroc": grading.auroc(smooth, truth), "auprc": grading.average_precision(smooth, truth),
                 "prior": float(truth.mean()), "pointing": float(grading.pointing(smooth, truth, self.xyz)),
                 "energy": grading.energy_inside(smooth, truth), "mismatched": other, "target_gap": hard - other,
-                **self._degradation(sample, inside), **self._deletion(sample, world.target(sample), inside)}
+                **degraded}
 
     @torch.no_grad()
     def _degradation(self, sample: int, smooth: np.ndarray) -> dict[str, float]:
@@ -342,7 +347,7 @@ def faithfulness(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             picked = [r for r in rows if used(r)]
             x = np.array([r[key] for r in picked]) * (1 if more else -1)
             y = np.array([r["hard_auroc"] for r in picked])
-            varied = len(picked) > 2 and np.ptp(x) > 0 and np.ptp(y) > 0
+            varied = len(picked) > 2 and np.isfinite(x).all() and np.ptp(x) > 0 and np.ptp(y) > 0
             rho = stats.spearmanr(x, y) if varied else None
             line |= {f"rho_{name}": float(rho.statistic) if rho else float("nan"),
                      f"p_{name}": float(rho.pvalue) if rho else float("nan"), f"n_{name}": len(picked)}

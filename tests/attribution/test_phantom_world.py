@@ -66,8 +66,8 @@ def test_settings_change_one_at_a_time_and_controls_stand_beside():
     assert sum(n.startswith("control") for n in names) == 3 and len(names) == len(set(names))
     assert all(any(n.startswith(f"{k} {v:g}") for n in names) for k, values in VALUES.items() for v in values)
     toy = ToyConfig(planted=PlantedConfig(), width=16, blocks=2, heads=2, train=240, test=40, steps=12, batch=40)
-    wanted = ["control: constant map", "control: default map, tokens permuted", "layer 0 (default)", "beta 0.1 (default)",
-              "var 1 (default)", "lr 1 (default)", "var 0.1", "var 0.1 as in M2IB's code (inert)"]
+    wanted = ["control: constant map", "control: default map, tokens permuted", "layer 0 (default)",
+              "beta 0.1 (default)", "var 1 (default)", "lr 1 (default)", "var 0.1", "var 0.1 as in M2IB's code (inert)"]
     few = SurveyConfig(samples=1, copies=1, gaps=0, repeats=0, variants=False)
     found = survey_rows(train_toy(toy), few, None, [c for c in cells if c.name in wanted])
     hard = {r["name"]: r["hard_auroc"] for r in found["rows"]}

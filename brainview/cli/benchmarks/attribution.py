@@ -31,7 +31,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--copies", type=int, default=10, help="noise copies of IB-BA")
     parser.add_argument("--steps", type=int, default=900, help="training steps of the toy encoder")
     parser.add_argument("--train", type=int, default=6000, help="planted training brains")
-    parser.add_argument("--masks", type=int, default=300, help="random masks of RISE")
+    parser.add_argument("--masks", type=int, default=300, help="random masks of RISE; 0 leaves it out")
+    parser.add_argument("--truth-only", action="store_true", help="leave out drop, increase, deletion and insertion")
     parser.add_argument("--fresh", action="store_true", help="train and grade anew; else a stopped run goes on")
     parser.add_argument("--run", default=None, help="grade a whole-brain run on its phantom instead of toy brains: a "
                         "folder, or 'shipped'")
@@ -192,6 +193,7 @@ def _settings(args: argparse.Namespace) -> SurveyConfig:
     layers = None if args.layers is None else tuple(int(v) for v in _numbers(args.layers, "--layers"))
     return SurveyConfig(samples=args.samples, betas=_numbers(args.betas, "--betas"), layers=layers, copies=args.copies,
                         masks=args.masks, repeats=args.repeats, variants=not args.plain,
+                        degrade=not args.truth_only,
                         gaps=args.samples if args.gaps is None else args.gaps)
 
 
