@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from brainview.core.errors import BrainViewError
+from brainview.core.paths import resource
 
 #: A phantom with volumes, as small as retrieval allows: one subject.
 VOLUMES = {"layout": "nsd", "level": "easy", "subjects": 1, "train": 120, "test": 40}
@@ -115,10 +116,8 @@ async def _retrieve(tour: Any) -> None:
 
 async def attribution_pages(tour: Any) -> None:
     """Ask the shipped whole-brain model which tissue carries a stimulus, and whether to believe it."""
-    from brainview.alignment.shipped import demo_run
-
     wiring, panel = page_of(tour, "AttributionWiring"), tour.window.attribution
-    await tour.session.open_run(str(demo_run()))
+    await tour.session.open_run(str(resource("models/demo-whole-brain")))
     tour.window.show_dock("attribution")
     state = wiring.state
 

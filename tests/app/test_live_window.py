@@ -18,7 +18,8 @@ pytestmark = pytest.mark.window
 
 SCRIPT = """
 import json, sys
-from brainview.app.benchmark_live import live_text, measure
+from brainview.app.benchmark_live import measure
+from brainview.cli.benchmarks.attribution_live import live_text
 found = measure("", sys.argv[1], moves=30, seconds=2.0, repeats=1, keys=5)
 print("FOUND" + json.dumps([found, live_text(found)]))
 """

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     elif args.speed:
         print(speed_text(figures["speed"]))
     elif args.live:
-        from brainview.app.benchmark_live import live_text
+        from brainview.cli.benchmarks.attribution_live import live_text
 
         print(live_text(figures))
     else:
