@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from brainview.app.benchmark_live import PREVIEW
 from brainview.cli.terminal import table
 
 
 def live_text(figures: dict[str, Any]) -> str:
     """Return the figures as text."""
+    from brainview.app.benchmark_live import PREVIEW
+
     def spread(s: dict[str, float] | None, digits: int = 2) -> str:
         return "–" if s is None else f"{s['median']:.{digits}f} ({s['p95']:.{digits}f}, {s['max']:.{digits}f})"
 
