@@ -118,6 +118,19 @@ def retrieve(run: str, *, gallery: int | Sequence[int] = 300, seed: int = 0,
             "targets": card["feature_label"], "subjects": subjects}
 
 
+def curves(run: str, *, context: JobContext = QUIET) -> dict[str, dict[str, Any]]:
+    """Return subject -> direction -> (gallery,) recall at k = 1 ... over the whole test gallery."""
+    from brainview.alignment.comparison import recall_curves
+
+    folder = RunFolder.open(run)
+    _check_system(folder)
+    out: dict[str, dict[str, Any]] = {}
+    for name in folder.card("last")["finished"]:
+        context.check()
+        out[name] = recall_curves({name: run}, name)[name]
+    return out
+
+
 def load_embeddings(folder: Path) -> tuple[Any, Any]:
     """Return (stimulus ids, Embeddings) of the test part of one subject's model."""
     from safetensors.numpy import load_file

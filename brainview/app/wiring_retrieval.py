@@ -17,12 +17,15 @@ from typing import Any
 from PySide6.QtWidgets import QFileDialog
 
 from brainview.app.controller import Controller
+from brainview.app.figures.alignment import curves_sheet
+from brainview.app.panels.decoding.figure import SheetWindow
 from brainview.app.panels.decoding.table import TableWindow
 from brainview.app.widgets.plots import save_picture
 from brainview.app.wiring_strip import Once
 from brainview.core.errors import BrainViewError, MissingError
 from brainview.core.files import atomic_write
 from brainview.state.retrieval import (
+    CURVES,
     RANK,
     RANK_BRAINS,
     RETRIEVE,
@@ -51,6 +54,7 @@ class RetrievalWiring:
         self.c, self.app, self.page = controller, controller.app, controller.window.decoding.retrieval
         self.state = RetrievalState()
         self.window: TableWindow | None = None
+        self.figure: SheetWindow | None = None
         self._tickets: dict[str, int] = {}
         self._unranked = ""  # why there is no ranking
         controller.session.parts["retrieval"] = self.state
@@ -91,6 +95,7 @@ class RetrievalWiring:
         page.stimulus_chosen.connect(lambda stimulus: set_(self.app, "stimulus", stimulus))
         page.test_wanted.connect(self._show_test)
         page.table_wanted.connect(self._show_table)
+        page.curves_wanted.connect(lambda: self.c.start(self._draw_curves()))
         page.space.wanted.connect(lambda kind: self.c.start(self._compute(kind)))
         page.space.chosen.connect(lambda stimulus: set_(self.app, "stimulus", stimulus))
         page.space.pair_chosen.connect(lambda pair: set_(state, "pair", pair))
@@ -260,6 +265,17 @@ class RetrievalWiring:
                                   "Recall with its 95 % bootstrap interval over queries; chance is k / gallery; the "
                                   "shuffled brain is another test image's.")
         self.window.show()
+
+    async def _draw_curves(self) -> None:
+        run, newest = self.app.run, self._newest("curves")
+        if run is None or not self.able:
+            return
+        found = await self.c.session.ask(CURVES, f"Retrieval curves of {run.name}", run=run.path)
+        if newest():
+            sheet = curves_sheet(found, phantom=run.phantom, title=f"Retrieval curves of {run.name}",
+                                 story={"figure": "curves", "run": run.path})
+            self.figure = SheetWindow(self.c.window, sheet, self.c.folder, self.c.written)
+            self.figure.show()
 
     def _need(self, stimuli: list[int]) -> None:
         self.c.window.strip.needed.emit(stimuli)

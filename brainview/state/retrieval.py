@@ -17,6 +17,7 @@ from psygnal import SignalGroupDescriptor
 
 #: Jobs of the page.
 RETRIEVE = "brainview.alignment.jobs:retrieve"
+CURVES = "brainview.alignment.jobs:curves"
 RANK = "brainview.alignment.jobs:rank"
 RANK_BRAINS = "brainview.alignment.jobs:rank_brains"
 SIMILARITY = "brainview.alignment.jobs:similarity"

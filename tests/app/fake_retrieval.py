@@ -91,6 +91,9 @@ def umap(run: str, subject: str) -> dict[str, Any]:
 
 ANSWERS = {
     "brainview.alignment.jobs:retrieve": retrieve,
+    "brainview.alignment.jobs:curves": lambda run: {
+        s: {d: np.minimum(1, (np.arange(1, 41) / 40) ** power) for d in DIRECTIONS}
+        for s, power in (("subj01", 0.4), ("subj02", 0.6))},
     "brainview.alignment.jobs:rank": rank,
     "brainview.alignment.jobs:rank_brains": rank_brains,
     "brainview.alignment.jobs:similarity": similarity,

@@ -49,6 +49,16 @@ def test_an_aligned_run_opens_in_its_page_with_scores(page):
     page.wiring.window.close()
 
 
+def test_curves_of_all_subjects_open_in_a_window_and_are_saved(page, tmp_path):
+    page.page.curves.click()
+    page.until(lambda: page.wiring.figure is not None)
+    figure = page.wiring.figure
+    assert "PHANTOM" in figure.sheet.note and [n for n, _ in figure.sheet.legend] == ["subj01", "subj02"]
+    figure.write(str(tmp_path / "c.csv"))
+    assert len((tmp_path / "c.csv").read_text().splitlines()) == 1 + 2 * 4 * 40
+    figure.close()
+
+
 def test_a_brain_ranks_pictures_and_captions_with_the_true_one_marked(page):
     assert "Choose a stimulus" in page.page.asked_brain.text()
     ask(page, 345)

@@ -102,7 +102,8 @@ class BarSheet(Sheet):
         painter.fillRect(QRectF(0, 0, self.width, self.height), PAPER)
         self._text(painter, QRectF(16, 12, self.width - 32, 20), self.title, 13, INK, bold=True)
         inner = QRectF(46, 46, self.width - 62, BARS)
-        top = max([0.1, *(b.high for b in self.bars)]) * 1.08
+        most = max([0.05, *(b.high for b in self.bars)]) * 1.04
+        top = next((t for t in (0.1, 0.2, 0.4, 0.6, 0.8, 1.0) if t >= most), most)
         inks = dict(self.legend)
         groups = list(dict.fromkeys(b.group for b in self.bars))
         step = inner.width() / max(1, len(groups))

@@ -69,6 +69,7 @@ class RetrievalPage(QStackedWidget):
     run_wanted = Signal()
     protocol_chosen = Signal(str)
     table_wanted = Signal()
+    curves_wanted = Signal()
     gallery_chosen = Signal(str)
     test_wanted = Signal()
     picture_asked = Signal(int)
@@ -106,9 +107,11 @@ class RetrievalPage(QStackedWidget):
         self.legend = label("Line: 95 % bootstrap interval over queries. Bar across: chance. Ring: shuffled brain.",
                             "caption", wrap=True)
         self.table = button("Table of all subjects…", self.table_wanted.emit, role="link")
+        self.curves = button("Retrieval curves…", self.curves_wanted.emit, role="link",
+                             tip="Recall against k of every subject, as a figure to save")
         self.no_scores = label("Reading the scores…", "caption", wrap=True)
         return self._box(row(label("Gallery", "second"), self.protocol, stretch=1), self.no_scores, self.bars,
-                         self.legend, self.table)
+                         self.legend, row(self.table, self.curves, QWidget(), stretch=2))
 
     def _make_from_brain(self) -> QWidget:
         self.asked_brain = label("", "second", wrap=True)
@@ -152,7 +155,7 @@ class RetrievalPage(QStackedWidget):
     def show_scores(self, scores: Sequence[Score], protocols: Sequence[str], chosen: str) -> None:
         """Show recall of one subject under one protocol."""
         self.no_scores.setVisible(not scores)
-        for widget in (self.bars, self.legend, self.table):
+        for widget in (self.bars, self.legend, self.table, self.curves):
             widget.setVisible(bool(scores))
         if list(protocols) != [self.protocol.itemText(k) for k in range(self.protocol.count())]:
             self.protocol.clear()
