@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from brainview.core.errors import MismatchError
 from brainview.core.files import write_json
 from brainview.core.jobs import QUIET, JobContext
-from brainview.language.video.motion import MotionNet, save_motion, with_changes
+from brainview.language.video.motion import MotionNet, load_motion, save_motion, with_changes
 from brainview.training.run import RunFolder
 from brainview.training.schedule import decay_groups, warmup_cosine
 
@@ -61,11 +61,12 @@ def words_of(texts: Sequence[str]) -> set[str]:
 
 
 def train_motion(train: Clips, held: Clips, folder: Path, recipe: MotionRecipe, work: Path, *,
-                 story: dict[str, Any] | None = None, minutes: float = float("inf"), begin: bool = True,
+                 story: dict[str, Any] | None = None, minutes: float = float("inf"), begin: Path | None = None,
                  context: JobContext = QUIET) -> dict[str, Any] | None:
     """Train, write the tower below `folder`, and return its card with figures on `held`, which chooses nothing.
 
-    `work` is a run folder from which a stopped training goes on; after `minutes` None is returned.
+    `work` is a run folder from which a stopped training goes on; after `minutes` None is returned. `begin` names
+    the folder of an earlier tower to begin from; without it the shipped small CLIP is begun from.
     """
     trainer = _Trainer(train, recipe, RunFolder.create(work, "motion-tower", asdict(recipe)), begin)
     begun = time.perf_counter()
@@ -86,14 +87,16 @@ def train_motion(train: Clips, held: Clips, folder: Path, recipe: MotionRecipe, 
 class _Trainer:
     """The loop; its state is in a run folder."""
 
-    def __init__(self, clips: Clips, recipe: MotionRecipe, run: RunFolder, begin: bool) -> None:
+    def __init__(self, clips: Clips, recipe: MotionRecipe, run: RunFolder, begin: Path | None) -> None:
         self.clips, self.recipe, self.run, self.step = clips, recipe, run, 0
         counts = Counter(w for told in clips.told for w in words_of(told))
         self.words = sorted(w for w, n in counts.items() if n >= recipe.rarest)
         self.actions = sorted(set(clips.action))
         torch.manual_seed(recipe.seed)
         self.net = MotionNet(recipe.queries)
-        if begin:
+        if begin is not None:
+            self.net.load_state_dict(load_motion(begin).net.state_dict())
+        else:
             from brainview.features.clip_pair import PHANTOM_CLIP, load_clip
 
             self.net.begin(load_clip(PHANTOM_CLIP).model.visual)

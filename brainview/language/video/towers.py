@@ -131,9 +131,10 @@ def load_tower(name: str) -> Tower:
     question = torch.tensor([[101, 102]])
     for folder in (f"{where}/qformer_tokenizer", where):
         try:
-            words = AutoTokenizer.from_pretrained(folder)
-            question = torch.tensor([words("Describe the video.")["input_ids"]])
-            break
+            ids = list(AutoTokenizer.from_pretrained(folder)("Describe the video.")["input_ids"])
+            if ids:  # a folder without a vocabulary gives a tokenizer that knows no word
+                question = torch.tensor([ids], dtype=torch.long)
+                break
         except (OSError, ValueError, KeyError):
             continue
     question = question.clamp(max=model.config.qformer_config.vocab_size - 1)
