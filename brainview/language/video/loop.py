@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from torch import Tensor, nn
 
 from brainview.core.errors import MismatchError
@@ -35,6 +35,11 @@ class Recipe:
     seed: int = 0
     betas: tuple[float, float] = (0.9, 0.95)
     warmup: float = 0.08
+
+
+def main_process() -> bool:
+    """Return True for the process that writes files: the only one, or the first of several."""
+    return bool(PartialState().is_main_process)
 
 
 class Loop:

@@ -31,6 +31,7 @@ from brainview.language.video.config import PRESETS as PRESETS
 from brainview.language.video.config import FilmConfig
 from brainview.language.video.data import FilmData, Trials, load_film
 from brainview.language.video.llm import SoftLlm, TinySizes, load_llm, reload_tiny, save_llm, tiny_llm
+from brainview.language.video.loop import main_process
 from brainview.language.video.losses import CosineClassifier
 from brainview.language.video.mbm import BrainEncoder, MaskedModel, MbmSizes, load_mind_vis
 from brainview.language.video.stages import (
@@ -118,6 +119,8 @@ def train(path: os.PathLike | str, run: os.PathLike | str, *, subjects: list[str
     split = load_people(file)
     parts = prepare(dataset, split, config, folder.path, context=Stage(context, 0.0, 0.25))
     features = _fit(parts, folder, Stage(context, 0.25, 0.8))
+    if not main_process():  # of several processes the first one scores and writes
+        return str(folder.path)
     from brainview.language.video.outcome import evaluate_run
 
     report = evaluate_run(parts, folder.path, features, context=Stage(context, 0.8, 1.0))
@@ -188,7 +191,7 @@ def _fit(parts: Parts, folder: RunFolder, context: JobContext) -> dict[str, np.n
         fit_video(parts.video, parts.llm, parts.tokens, row, data.train.stimulus, parts.lesson, config,
                   _stage(folder, "video", config, parts), with_llm=config.llm == "tiny",
                   context=Stage(context, 0.08, 0.35))
-    if config.llm == "tiny" and not (folder.path / "llm" / "config.json").is_file():
+    if main_process() and config.llm == "tiny" and not (folder.path / "llm" / "config.json").is_file():
         save_llm(parts.llm, folder.path / "llm")
     targets = video_targets(parts.video, parts.tokens, context=Stage(context, 0.35, 0.38))
     _pretrain(parts, folder, Stage(context, 0.38, 0.5))

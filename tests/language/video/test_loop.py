@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +16,8 @@ from brainview.core.errors import Cancelled, MismatchError
 from brainview.core.jobs import Quiet
 from brainview.language.video.loop import Loop, Recipe
 from brainview.training.run import RunFolder
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 class Small(nn.Module):
@@ -54,3 +61,41 @@ def test_faults_are_told_in_one_line():
     broken = Loop(model, lambda i, s: {"loss": model.weight.sum() * float("nan")}, 4, Recipe(1, 2, 1e-3))
     with pytest.raises(MismatchError, match="loss is nan"):
         broken.run()
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {root!r})
+from brainview.training.run import RunFolder
+from tests.language.video.test_loop import plain_loop
+loop = plain_loop(RunFolder.open({run!r}))
+loop.run()
+count = loop.accelerator.num_processes
+(Path({run!r}) / f"process-{{loop.accelerator.process_index}}.txt").write_text(str(count))
+"""
+
+
+def plain_loop(folder: RunFolder) -> Loop:
+    torch.manual_seed(0)
+    model, data = nn.Linear(3, 1), torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
+
+    def step(index: np.ndarray, source: np.random.Generator) -> dict[str, torch.Tensor]:
+        return {"loss": (model(data[index]) - data[index].sum(1, keepdim=True)).square().mean()}
+
+    return Loop(model, step, 40, Recipe(3, 8, 1e-2), folder, watch=lambda: -float(model.bias.detach().abs()))
+
+
+@pytest.mark.slow
+def test_two_processes_train_the_same_weights_and_one_writes(tmp_path):
+    one, two = (RunFolder.create(tmp_path / n, "t", {}) for n in ("one", "two"))
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPT.format(root=str(ROOT), run=str(two.path)))
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "ACCELERATE_USE_CPU": "true"}
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(script)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, env=environment, cwd=tmp_path)
+    files = [two.path / f"process-{rank}.txt" for rank in (0, 1)]
+    assert [f.read_text() for f in files if f.exists()] == ["2", "2"], done.stderr[-2000:]
+    plain_loop(one).run()
+    (a, _), (b, _) = (run.load("last") for run in (one, two))
+    assert len(two.history()) == 3 and all(np.allclose(a[k], b[k], rtol=1e-4, atol=1e-6) for k in a)

@@ -20,7 +20,8 @@ from brainview.training.run import RunFolder
 TINY = {"tokens": 8, "width": 16, "depth": 1, "heads": 2, "decoder_width": 16, "decoder_depth": 1, "qformer_width": 16,
         "qformer_heads": 2, "queries": 4, "image_queries": 2, "frames": 2, "llm_width": 32, "llm_depth": 1, "rank": 2,
         "words_epochs": 1, "video_epochs": 1, "mbm_epochs": 1, "stage1_epochs": 2, "stage2_epochs": 1, "batch": 16,
-        "longest": 6, "permutations": 2, "bertscore": "none", "plane": "pca"}
+        "longest": 6, "permutations": 2, "bertscore": "none", "plane": "pca", "bridge": "mixing", "bridge_rank": 8,
+        "start": "ridge", "watch": "person"}
 
 
 class Stop(Quiet):
