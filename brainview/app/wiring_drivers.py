@@ -38,6 +38,7 @@ class DriversWiring:
         p.opened.connect(lambda stimulus: c.show_response(stimulus))
         p.needed.connect(self._fetch)
         p.came.connect(self._rest.start)
+        c.window.docks["drivers"].visibilityChanged.connect(lambda on: self._rest.start() if on else None)
         c.undo.watch(self.drivers.state, {"order": "Drivers: which end", "kind": "Drivers: measured or predicted",
                                           "place": "Drivers: of what"})
         for name in ("order", "kind", "place"):
@@ -86,7 +87,7 @@ class DriversWiring:
         return picked_place(pick, person.space, region_names(dict(person.rois), person.space, pick.root_index))
 
     def _ask(self) -> None:
-        if self.panel.isVisible():
+        if self.panel.isVisible() and not self.panel.visibleRegion().isEmpty():  # docks behind others count as visible
             place = self.place()
             if place is not None:
                 self.c.start(self.drivers.ask(place))

@@ -71,8 +71,10 @@ def _desikan_surface(folder: Path) -> BrainMap:
     assert isinstance(space, SurfaceSpace)
     if [len(p) for p in parts] != [space.n_left, space.n_right]:
         raise FormatError(f"has {[len(p) for p in parts]} vertices, fsaverage5 has 10,242 a side", where=folder)
-    labels = np.concatenate(parts)
-    used = {k: Label(v) for k, v in names.items() if k in set(np.unique(labels).tolist())}
+    left = {name.removeprefix("Left "): k for k, name in names.items() if name.startswith("Left ")}
+    twins = {k: left[name.removeprefix("Right ")] for k, name in names.items() if name.startswith("Right ")}
+    labels = np.concatenate([parts[0], np.array([twins.get(k, 0) for k in range(max(names) + 1)])[parts[1]]])
+    used = {k: Label(name) for name, k in left.items() if k in set(np.unique(labels).tolist())}  # one name, two sides
     return _label_map(labels, space, "Desikan-Killiany", used)
 
 

@@ -53,6 +53,7 @@ class Annotations:
     def rebuild(self) -> None:
         """Make the lines anew for the present surface."""
         self._lines, self._anchors = {}, []
+        sizes: dict[tuple[str, int], int] = {}
         space = self._scene.space
         for side, mesh in self._scene.meshes.items():
             assert space is not None
@@ -68,11 +69,13 @@ class Annotations:
                 if self._names:
                     used = np.zeros(len(labels), bool)
                     used[np.unique(mesh.faces)] = True
-                    self._anchors += [(name, side, v) for name, v in
-                                      anchors(roi_class, np.where(used, labels, 0), mesh.points)]
+                    found = anchors(roi_class, np.where(used, labels, 0), mesh.points)
+                    self._anchors += [(name, side, v) for name, v in found]
+                    sizes |= {(side, v): int((labels == labels[v]).sum()) for _, v in found}
             if start:
                 where = np.concatenate(points) + LIFT * np.concatenate(normals)
                 self._lines[side] = [_line_mapper(where, np.concatenate(segments), nearer) for nearer in (-20, -60)]
+        self._anchors.sort(key=lambda a: -sizes[a[1], a[2]])  # where names meet, the larger region keeps its own
         self.attach()
 
     def attach(self) -> None:
@@ -153,9 +156,25 @@ class Annotations:
             for edge, text in self._texts.get(id(one), {}).items():
                 if edge in letters and text.GetInput() != letters[edge]:
                     text.SetInput(letters[edge])
+            taken: list[tuple[float, float, float, float]] = []
             for actor, side, vertex in self._name_actors.get(id(one), []):
-                actor.SetVisibility(self._scene.in_sight(one, side, vertex, facing=0.3))
+                seen = self._scene.in_sight(one, side, vertex, facing=0.3)
+                if seen:
+                    box = self._box(one, actor, self._scene.meshes[side].points[vertex])
+                    seen = not any(box[0] < b[2] and b[0] < box[2] and box[1] < b[3] and b[1] < box[3] for b in taken)
+                    if seen:
+                        taken.append(box)
+                actor.SetVisibility(seen)
             self._draw_cross(one)
+
+    def _box(self, cell: _Cell, actor: vtkTextActor, point: np.ndarray) -> tuple[float, float, float, float]:
+        """Return (left, bottom, right, top) of a name in pixels of its panel, estimated from its letters."""
+        x, y = cell.camera.project(point, cell.aspect)
+        width, height = cell.pixels()
+        size = NAME * self._scene.scale
+        half, up = 0.29 * size * len(actor.GetInput()) + 2, 0.62 * size
+        x, y = (x + 1) / 2 * width, (y + 1) / 2 * height
+        return x - half, y - up, x + half, y + up
 
     def set_marker(self, pick: Pick | None) -> None:
         """Put the marker on a vertex, or take it away (None, or a voxel)."""

@@ -147,6 +147,21 @@ def test_outlines_names_and_marker_are_drawn_in_sight_only(canvas, scene):
     assert (canvas.picture() == plain).all()
 
 
+def test_where_names_would_cover_each_other_the_larger_region_keeps_its_own(canvas, scene):
+    points = np.concatenate([scene.meshes[s].points for s in ("left", "right")])
+    labels = np.zeros(len(points), np.int32)
+    centre = points[:10242][np.argmin(points[:10242, 0])]  # the most lateral place of the left
+    away = np.linalg.norm(points[:10242] - centre, axis=1)
+    labels[:10242] = np.select([away < 4, away < 14], [1, 2], 0)
+    labels[:10242][np.linalg.norm(points[:10242] - centre - [0, 50, 0], axis=1) < 12] = 3
+    table = {1: Label("small and long name"), 2: Label("large and long name"), 3: Label("far")}
+    canvas.set_outlines({"demo": RoiClass("demo", labels, table)}, names=True)
+    cell = next(c for c in scene.cells if c.panel.sides == ("left",) and c.panel.view == "lateral")
+    drawn = {a.GetInput() for a, _, _ in scene.notes._name_actors[id(cell)] if a.GetVisibility()}
+    assert "large and long name" in drawn and "small and long name" not in drawn
+    canvas.set_outlines({})
+
+
 def test_hemispheres_layouts_and_sizes(canvas, scene):
     canvas.set_values(bump().having(values=np.ones(20484)))
     canvas.set_panels(views.panels("single", "posterior", ("left",)))
