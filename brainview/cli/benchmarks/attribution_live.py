@@ -25,7 +25,7 @@ def live_text(figures: dict[str, Any]) -> str:
     rows += [[f"layer {f['layer']}{' (default)' if f['default'] else ''}: final, s", spread(f["final_s"]),
               spread(f["worker_cpu_s"]), f"{f['goal_s']:g}", words(f["met"])] for f in figures["finals"]]
     grown, threads = m["grown_mib"], m["grown_threads"]
-    right = "right" if m["right_map"] else "WRONG"
+    right = ("right" if m["right_map"] else "WRONG") + f" (off by {m['off']:.1e} of its highest token)"
     lines = [f"{figures['canvas']}, {figures['run']}; {figures['cores']} cores, load {figures['load_before']:.1f} "
              f"before and {figures['load_after']:.1f} after (idle would be 0)",
              table(rows, ["what", "wall: median (95 %, worst)", "CPU: median (95 %, worst)", "asked", ""]),
