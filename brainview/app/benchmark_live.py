@@ -260,10 +260,12 @@ def _spread(values: list[float]) -> dict[str, float]:
 
 
 async def drive(data: str, run: str, *, moves: int = 200, seconds: float = 20.0, repeats: int = 5,
-                keys: int = 40, picture: str = "", context: JobContext = QUIET) -> dict[str, Any]:
+                keys: int = 40, picture: str = "", setting: dict[str, Any] | None = None,
+                context: JobContext = QUIET) -> dict[str, Any]:
     """Open a window, run the session and return the figures; `picture` is where the window is saved at the end.
 
-    `data` may be "" (no data set is opened); `moves` random ones come after `keys` single steps of the slider.
+    `data` may be "" (no data set is opened); `setting` changes fields of the panel's (fewer copies for a quick look);
+    `moves` random ones come after `keys` single steps of the slider.
     """
     from brainview.app.start import Shell
     from brainview.engine import Engine
@@ -276,6 +278,7 @@ async def drive(data: str, run: str, *, moves: int = 200, seconds: float = 20.0,
         if QApplication.platformName() == "offscreen":
             shell.window.viewer.ensure_canvas()
         session = LiveSession(shell, context)
+        session.state.setting = session.state.setting.having(**(setting or {}))
         load = os.getloadavg()[0]
         context.report(0, 4, "opening")
         await session.until(lambda: shell.window.viewer.canvas is not None)
@@ -302,7 +305,7 @@ async def drive(data: str, run: str, *, moves: int = 200, seconds: float = 20.0,
 
 
 def measure(data: str, run: str, *, moves: int = 200, seconds: float = 20.0, repeats: int = 5, keys: int = 40,
-            picture: str = "", context: JobContext = QUIET) -> dict[str, Any]:
+            picture: str = "", setting: dict[str, Any] | None = None, context: JobContext = QUIET) -> dict[str, Any]:
     """Do :func:`drive` in an event loop of its own."""
     import qasync
 
@@ -312,4 +315,5 @@ def measure(data: str, run: str, *, moves: int = 200, seconds: float = 20.0, rep
     asyncio.set_event_loop(loop)
     with loop:
         return loop.run_until_complete(drive(data, run, moves=moves, seconds=seconds, repeats=repeats,
-                                             keys=keys, picture=picture, context=context))
+                                             keys=keys, picture=picture, setting=setting,
+                                             context=context))
