@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from PySide6.QtCore import QSize
 from PySide6.QtWidgets import QFileDialog
 
 from brainview.app.controller import Controller
@@ -216,6 +217,8 @@ class Drawing:
                                   ("side-by-side", panel.compare, state.compared is not None)):
             if there:
                 file = stem.with_name(f"{stem.name}-{name}.png")
+                if not part.isVisible():  # in a folded section it was never laid out
+                    part.resize(part.sizeHint().expandedTo(QSize(320, 0)))
                 with atomic_path(file, suffix=".png") as temporary:
                     if not part.grab().save(str(temporary), "PNG"):
                         raise MissingError("the picture could not be written", where=file)

@@ -136,7 +136,8 @@ class Believe(QWidget):
             return
         self.pair.show_pair(maps, (figures(own), f"stimulus {wrong.setting.target_of} · {figures(wrong)}"))
         alike = "They are much alike: this map follows the brain's activity more than the target." \
-            if correlation > 0.8 else "The map depends on the target."
+            if correlation > 0.8 else "They differ: for the target's sake only if this map repeats " \
+            "with other noise."
         self.wrong.setText(f"Correlation with the wrong target's map: {correlation:.2f}. {alike} Bits alone are no "
                            "confidence: a wrong target may need more of them.")
 

@@ -30,7 +30,8 @@ def figures(answer: Answer | None) -> str:
     """Return bits, fit and fit kept in one line."""
     if answer is None:
         return ""
-    kept = f" · {answer.fit_kept:.0%} kept" if math.isfinite(answer.fit_kept) else ""
+    able = math.isfinite(answer.fit_kept) and answer.fit_open > 0  # a share of a negative likeness says nothing
+    kept = f" · {answer.fit_kept:.0%} kept" if able else ""
     bits = f"{number(answer.bits)} bits · " if math.isfinite(answer.bits) else ""
     return f"{bits}fit {number(answer.fit_open)}{kept}"
 
