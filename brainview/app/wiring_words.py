@@ -189,10 +189,13 @@ class WordsWiring:
             await self._put(drawn)
 
     async def _put(self, drawn: Any) -> None:
+        from brainview.maps.space import VolumeSpace
         from brainview.state.showing import TO_SURFACE, is_drawable
 
-        on = drawn
-        if not is_drawable(drawn.space):
+        on, root = drawn, drawn.space.root
+        if isinstance(root, VolumeSpace) and root.world == "MNI152":
+            on = await self.c.session.ask(TO_SURFACE, f"Put {drawn.name} on the cortex", map=drawn, mesh="fsaverage5")
+        elif not is_drawable(drawn.space):
             on = await self.c.session.ask(TO_SURFACE, f"Put {drawn.name} on the cortex", map=drawn, mesh="own")
         with self.c.undo.paused():
             self.c.shower.original = drawn

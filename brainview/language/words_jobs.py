@@ -46,17 +46,21 @@ def say(run: str, subject: str, stimulus: int, prompt: str, *, voice: str = "bra
 
 def word_map(run: str, subject: str, stimulus: int, prompt: str, answer: str, start: int, stop: int, *,
              backend: str = SHIPPED, context: JobContext = QUIET) -> Any:
-    """Return the BrainMap of how each voxel raises the probability of one word of the brain's answer."""
+    """Return the BrainMap of how each voxel raises the probability of one word of the brain's answer.
+
+    In MNI152 where NSD's transform of the subject is here, so that it can be put on the cortex.
+    """
     from brainview.language.backends.registry import load_backend
-    from brainview.language.brain.jobs import gradient_map
+    from brainview.language.brain.jobs import gradient_map, on_mni
     from brainview.language.describe import voice_tokens
 
     model = load_backend(backend)
     tokens = voice_tokens(run, subject, [int(stimulus)], "brain")[0]
     grad, _ = model.gradient(tokens, prompt, answer, (int(start), int(stop)))
     context.check()
-    return gradient_map(run, subject, int(stimulus), grad, name=f'voxels for "{shown(answer[start:stop], limit=40)}"',
-                        context=context)
+    drawn = gradient_map(run, subject, int(stimulus), grad, name=f'voxels for "{shown(answer[start:stop], limit=40)}"',
+                         context=context)
+    return on_mni(run, subject, drawn, context=context)
 
 
 def scores(run: str, subject: str, *, backend: str = SHIPPED, limit: int | None = None,

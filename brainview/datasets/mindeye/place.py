@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from brainview.core.errors import MismatchError
+from brainview.core.errors import MismatchError, MissingError
 from brainview.datasets.nsd.files import BETAS, PPDATA, read_header, read_volume
 from brainview.datasets.nsd.labels import LazyRois, find_tables, volume_files
+from brainview.datasets.nsd.transform import apply_transform, load_transform
 from brainview.datasets.types import NO_CEILING, Ceiling
+from brainview.maps.brainmap import BrainMap
 from brainview.maps.rois import RoiClass
 from brainview.maps.space import MaskedSpace, ParcelSpace, Space, VolumeSpace
 
 _GRID = "func1pt8mm"
+#: NSD's transform: for every MNI voxel the 1-based place in the subject's grid.
+TO_MNI = "func1pt8-to-MNI.nii.gz"
 
 
 def voxel_space(roots: tuple[Path, ...], subject: str, voxels: int) -> tuple[Space, Mapping[str, RoiClass], list[str]]:
@@ -50,6 +55,38 @@ def find_mask(roots: tuple[Path, ...], subject: str) -> Path | None:
                 if (root / place / f"nsdgeneral{suffix}").is_file():
                     return root / place / f"nsdgeneral{suffix}"
     return None
+
+
+def find_transform(roots: tuple[Path, ...], subject: str) -> Path | None:
+    """Return NSD's ``func1pt8-to-MNI.nii.gz`` of a subject, where it is."""
+    for root in roots:
+        for place in (PPDATA / subject, Path("ppdata") / subject, Path(subject)):
+            path = root / place / "transforms" / TO_MNI
+            if path.is_file():
+                return path
+    return None
+
+
+def map_to_mni(map: BrainMap, roots: tuple[Path, ...], subject: str) -> BrainMap:
+    """Return a map of a subject's voxels on the MNI152 grid of NSD's transform: the nearest voxel, NaN elsewhere.
+
+    Raises MissingError where the transform is not here, MismatchError for a map that is on no voxel grid.
+    """
+    path = find_transform(roots, subject)
+    if path is None:
+        raise MissingError(f"nsddata/ppdata/{subject}/transforms/{TO_MNI} is not here", where=roots[0],
+                           remedy="Fetch it from NSD's tree; without it the map stays on the subject's own slices.")
+    root = map.space.root
+    if not isinstance(root, VolumeSpace):
+        raise MismatchError("is on no voxel grid", where=map.name)
+    volume = np.full(root.size, np.nan, np.float32)
+    volume[map.space.root_index] = map.values
+    points = load_transform(path)
+    values = apply_transform(volume.reshape(root.shape), points, "nearest")
+    shape = (points.shape[0], points.shape[1], points.shape[2])
+    space = VolumeSpace(f"MNI152 (from {_GRID}:{subject})", shape, read_header(path).affine, world="MNI152")
+    return replace(map, values=values.reshape(-1), space=space,
+                   provenance={**map.provenance, "transform": f"{subject}/transforms/{TO_MNI}, nearest voxel"})
 
 
 def voxel_ceiling(roots: tuple[Path, ...], subject: str, space: Space) -> Ceiling:

@@ -154,6 +154,22 @@ def gradient_map(run: str, subject: str, stimulus: int, token_grad: np.ndarray, 
     return voxel_map(run, subject, values, name, data=data, context=context, provenance={"stimulus": int(stimulus)})
 
 
+def on_mni(run: str, subject: str, map: Any, *, data: str | None = None, context: JobContext = QUIET) -> Any:
+    """Return a map of the run's voxels in MNI152 where NSD's transform of the subject is here, else the map itself.
+
+    Maps of a space that is in MNI152 or on a surface already stay as they are.
+    """
+    from brainview.datasets.mindeye.place import find_transform, map_to_mni
+    from brainview.maps.space import VolumeSpace
+
+    root = map.space.root
+    if not isinstance(root, VolumeSpace) or root.world != "scanner":
+        return map
+    _, _, _, dataset, _ = _loaded(run, subject, data, context)
+    roots = tuple(getattr(dataset, "homes", (dataset.path,)))
+    return map_to_mni(map, roots, subject) if find_transform(roots, subject) is not None else map
+
+
 def voxel_map(run: str, subject: str, values: np.ndarray, name: str, *, data: str | None = None,
               provenance: dict[str, Any] | None = None, context: JobContext = QUIET) -> Any:
     """Return (V,) values of the voxels that a run reads as a BrainMap on the subject's space, symmetric limits."""

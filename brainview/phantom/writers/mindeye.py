@@ -25,6 +25,8 @@ from scipy.spatial.transform import Rotation
 from brainview.core.files import atomic_path, atomic_write, write_json
 from brainview.core.jobs import QUIET, JobContext
 from brainview.datasets.mindeye.facts import SHARD, VOXELS
+from brainview.datasets.mindeye.place import TO_MNI
+from brainview.datasets.nsd.transform import NOWHERE
 from brainview.phantom import noise
 from brainview.phantom.anatomy import N_VERTICES, RIBBON_MM, ROI_TABLES, SIDES, hemisphere
 from brainview.phantom.design import Design, make_design
@@ -41,6 +43,8 @@ VALIDATION = 0.05
 GRIDS = ((81, 104, 83), (82, 106, 84), (81, 106, 82), (85, 99, 80), (79, 97, 78), (85, 113, 83), (78, 95, 81),
          (80, 103, 78))
 _EDGE, _CENTRE = 1.8, (0.0, -18.0, 10.0)
+_MNI_SHAPE = (91, 109, 91)
+_MNI = np.array([[2.0, 0, 0, -90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
 _ROI = Path("nsddata/ppdata")
 _NCSNR = Path("nsddata_betas/ppdata")
 _SIDE = {"mindeye": 256, "mindeye2": 224}
@@ -164,6 +168,7 @@ def write_native(root: Path, folder: Path, recorder: Recorder, native: Native, b
         text = "\n".join(f"{i} {label}" for i, label in enumerate(ROI_TABLES[name], 1)) + "\n"
         with atomic_write(root / "nsddata/freesurfer" / subject / "label" / f"{name}.mgz.ctab") as file:
             file.write(text.encode())
+    _save(root / _ROI / subject / "transforms" / TO_MNI, to_mni(native), _MNI)
     shown = np.concatenate([design.session(s) for s in range(sessions)])
     images, counts = np.unique(shown, return_counts=True)
     often = images[(counts > 1) & (images < design.test)]
@@ -181,6 +186,18 @@ def write_native(root: Path, folder: Path, recorder: Recorder, native: Native, b
     with atomic_write(folder / f"{subject}_native.npz") as file:
         np.savez_compressed(file, shape=np.array(native.shape), affine=native.affine, rigid=native.rigid,
                             index=native.index, vertex=native.vertex, distance=native.distance)
+
+
+def to_mni(native: Native) -> np.ndarray:
+    """Return NSD's kind of transform, (91, 109, 91, 3) float32: the 1-based place of every MNI voxel of 2 mm.
+
+    What lies outside the subject's grid has no source (9999).
+    """
+    grid = np.indices(_MNI_SHAPE).reshape(3, -1)
+    places = (np.linalg.inv(native.affine) @ native.rigid @ _MNI @ np.vstack([grid, np.ones(grid.shape[1])]))[:3].T
+    outside = ((places < -0.5) | (places > np.array(native.shape) - 0.5)).any(1)
+    places[outside] = NOWHERE - 1
+    return (places + 1).astype(np.float32).reshape(*_MNI_SHAPE, 3)
 
 
 def _save(path: Path, values: np.ndarray, affine: np.ndarray) -> None:
