@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtWidgets import QFileDialog
 
-from brainview.core.errors import Cancelled
+from brainview.core.errors import BrainViewError, Cancelled
 from brainview.maps.display import rule_for
+from brainview.state.session import PRESENT
 from brainview.state.stimuli import PAGE_JOB
-from brainview.state.words import REGIONS, SAY, SCORES, TRANSCRIPT, WORD_MAP, WordsState, box_iou
+from brainview.state.words import NEAREST, REGIONS, SAY, SCORES, TRANSCRIPT, WORD_MAP, WordsState, box_iou
 
 if TYPE_CHECKING:
     from brainview.app.controller import Controller
@@ -23,7 +24,8 @@ class WordsWiring:
         self.c, self.page = c, c.window.decoding.words
         self.state = WordsState()
         c.session.parts["words"] = self.state
-        c.undo.watch(self.state, {"region": "Choose region to edit", "factor": "Scale region"})
+        c.undo.watch(self.state, {"region": "Choose region to edit", "factor": "Scale region",
+                                  "beside": "Choose who speaks beside"})
         self.turns: list[tuple[str, str, str]] = []
         self.rows: list[dict[str, Any]] = []
         self.job: Any = None
@@ -40,6 +42,9 @@ class WordsWiring:
         page.word_wanted.connect(lambda a, b: c.start(self.word(a, b)))
         page.scores_wanted.connect(lambda: c.start(self.measure()))
         page.transcript_wanted.connect(self._save)
+        page.nearest_wanted.connect(lambda: c.start(self.nearest()))
+        page.other_run_wanted.connect(self._other_run)
+        self.state.events.beside.connect(lambda *_: self._show_beside(), check_nargs=False)
         self.state.events.revealed.connect(lambda *_: self._show_picture(), check_nargs=False)
         self.state.events.factor.connect(lambda v, *_: page.show_factor(v), check_nargs=False)
         for name in self.state.settings():
@@ -73,6 +78,7 @@ class WordsWiring:
             phantom = "PHANTOM: simulated brains. " if run.phantom else ""
             self.page.show_run(f"{phantom}Brain of {self._subject}, {run.name}, read by {self.state.backend}.", regions)
             self.page.show_factor(self.state.factor)
+            self._show_beside()
         self._on_stimulus()
 
     def _on_stimulus(self, *_: Any) -> None:
@@ -82,6 +88,7 @@ class WordsWiring:
         self._pixels, self._details = None, {}
         self.state.revealed = False
         self.page.picture.show_boxes([], [])
+        self.page.show_nearest(None)
         self._show_picture()
         if self.mine and self.c.app.dataset is not None and self.c.app.stimulus >= 0:
             self.c.start(self._fetch(self.c.app.stimulus))
@@ -135,9 +142,13 @@ class WordsWiring:
     async def _say(self, run: str, stimulus: int, prompt: str, voice: str) -> None:
         history = [(p, a) for p, a, note in self.turns if not note] if voice == "brain" else []
         scale = {self.state.region: self.state.factor} if voice in ("edited", "control") else None
-        job = self.c.session.engine.submit(SAY, title=f"{self._subject}: {voice}", lane="live", arguments={
-            "run": run, "subject": self._subject, "stimulus": stimulus, "prompt": prompt, "voice": voice,
-            "backend": self.state.backend, "scale": scale, "history": history})
+        subject = self._subject
+        if voice == "other":
+            run, subject = self.state.other(run)
+        job = self.c.session.engine.submit(SAY, title=f"{subject}: {voice}", lane="live", arguments={
+            "run": run, "subject": subject, "stimulus": stimulus, "prompt": prompt,
+            "voice": "brain" if voice == "other" else voice, "backend": self.state.backend, "scale": scale,
+            "history": history})
         self.job = job
         said = ""
 
@@ -157,10 +168,17 @@ class WordsWiring:
                 self.turns.append((prompt, said, "stopped"))
                 self.page.show_talk(self.turns)
             return
+        except BrainViewError as err:
+            if voice != "other":
+                raise
+            self.page.voices.show_text(voice, f"({err})")  # the others still speak
+            return
         finally:
             job.changed.disconnect(stream)
         if stimulus != self.c.app.stimulus:
             return
+        if voice == "other":
+            found = {**found, "voice": voice, "run": Path(run).name}
         self.page.voices.show_text(voice, found["text"])
         if voice == "brain":
             self.turns.append((prompt, found["text"], ""))
@@ -169,6 +187,38 @@ class WordsWiring:
             self._show_boxes()
         else:
             self.rows.insert(len(self.rows) - 1, found)
+
+    def _show_beside(self) -> None:
+        run = self.c.app.run
+        if run is not None:
+            self.page.show_beside([str(s) for s in run.subjects if s != self._subject], self.state.beside)
+
+    def _other_run(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self.c.window, "Run that speaks beside", str(self.c.folder))
+        if folder:
+            self.c.start(self.beside_run(folder))
+        else:
+            self._show_beside()
+
+    async def beside_run(self, folder: str) -> None:
+        """Let another run speak beside this one: the same subject's where it has it, else its first."""
+        found = await self.c.session.ask(PRESENT, f"Open {Path(folder).name}", run=folder)
+        if str(found["card"].get("system", "")) not in self.page.systems:
+            self._show_beside()
+            raise BrainViewError("is no run that describes", where=folder,
+                                 remedy="Choose a folder of brainview train brainx.")
+        subjects = [str(s) for s in found["subjects"]]
+        self.state.beside = f"{folder}|{self._subject if self._subject in subjects else subjects[0]}"
+
+    async def nearest(self) -> None:
+        """Show the captions of the pictures whose tokens are nearest to this brain's."""
+        run, stimulus = self.c.app.run, self.c.app.stimulus
+        if not self.mine or run is None or stimulus < 0:
+            return
+        found = await self.c.session.ask(NEAREST, f"Nearest captions of {self._brain()}", run=run.path,
+                                         subject=self._brain(), stimulus=stimulus)
+        if stimulus == self.c.app.stimulus:
+            self.page.show_nearest(found)
 
     def stop(self) -> None:
         """Stop speaking."""

@@ -1,8 +1,9 @@
-"""``brainview inspect PATH``: what is in a folder, without reading its responses."""
+"""``brainview inspect PATH``: what is in a folder, its responses unread, or in the checkpoint of a brain encoder."""
 
 from __future__ import annotations
 
 import argparse
+import os
 from typing import Any
 
 from brainview.cli.terminal import add_json, print_json, table, terminal_job
@@ -16,13 +17,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "Each layout is known by what lies in its folder:\n" + "\n".join(
         f"  {r.layout:16}{r.looks_for}" for r in readers())
-    parser.add_argument("path", help="a data set: Algonauts 2023 folder, NSD tree, or a folder with dataset.toml")
+    parser.add_argument("path", help="a data set: Algonauts 2023 folder, NSD tree, or a folder with dataset.toml; "
+                        "or a .pth / .safetensors checkpoint of UMBRAE or VINDEX: its keys, one by one")
     parser.add_argument("--rois", action="store_true", help="print the size of every ROI")
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the report; exit 0 also when it names problems, since they are what was asked for."""
+    if args.path.endswith((".pth", ".pt", ".safetensors")):
+        from brainview.language.brain.report import report as checkpoint
+
+        found = checkpoint(args.path)
+        print_json(found) if args.json else print(checkpoint_text(found))
+        return 0
     from brainview.datasets.jobs import inspect
 
     with terminal_job(quiet=True) as context:
@@ -55,6 +63,29 @@ def as_text(report: dict[str, Any], *, rois: bool = False) -> str:
                             ["subject", "class", "ROI", "left", "right", "total"])]
     lines += ["", "Problems:" if report["problems"] else "No problems found.",
               *(f"  - {shown(p, limit=1000)}" for p in report["problems"])]
+    return "\n".join(lines)
+
+
+def checkpoint_text(found: dict[str, Any]) -> str:
+    """Return a report of ``language.brain.report`` for a terminal."""
+    lines = [f"{shown(os.path.basename(found['path']))}: {len(found['keys'])} keys, {found['parameters']:,} parameters"]
+    if found["kind"] is None:
+        lines += [f"No encoder that BrainView knows: {shown(found['why'], limit=400)}"]
+    else:
+        subjects = ", ".join(f"{'subject ' + k if k != '0' else 'one subject'} ({v:,} voxels)"
+                             for k, v in found["subjects"].items())
+        options = ", ".join(k for k, v in found["options"].items() if v) or "none"
+        sizes = ", ".join(f"{k} {v}" for k, v in found["sizes"].items())
+        lines += [f"Class {found['kind']}: {subjects}; options {options}", f"Sizes: {sizes}"]
+        lines += ([f"{len(found['differences'])} keys do not fit:", *(f"  - {d}" for d in found["differences"])]
+                  if found["differences"] else ["Every key fits; it loads strictly."])
+    bad = [k["key"] for k in found["keys"] if not k["finite"]]
+    if bad:
+        lines.append(f"NaN or infinite values in {len(bad)} keys, first {shown(bad[0])}")
+    rest = ", ".join(f"{shown(k)} {shown(v)}" for k, v in found["rest"].items())
+    lines += [f"Beside the weights: {rest or 'nothing'}", "",
+              table([[shown(k["key"], limit=70), "x".join(map(str, k["shape"])) or "1", k["dtype"]]
+                     for k in found["keys"]], ["key", "shape", "type"])]
     return "\n".join(lines)
 
 

@@ -63,6 +63,37 @@ def word_map(run: str, subject: str, stimulus: int, prompt: str, answer: str, st
     return on_mni(run, subject, drawn, context=context)
 
 
+def nearest(run: str, subject: str, stimulus: int, count: int = 5, *, context: JobContext = QUIET) -> dict[str, Any]:
+    """Return the test pictures whose tokens are nearest to the brain's, with a caption each: decoding by retrieval.
+
+    Nearness is the correlation of token arrays minus the mean array of training. ``rank`` (0 = first) and ``of`` say
+    where the picture that was seen stands among all test pictures; by chance it stands in the middle.
+    """
+    import numpy as np
+
+    from brainview.datasets.registry import open_dataset
+    from brainview.language.brain import jobs
+    from brainview.training.run import RunFolder
+
+    ids = jobs.test_ids(run, subject)
+    if int(stimulus) not in ids:
+        ids = np.append(ids, int(stimulus))
+    found = jobs.brain_tokens(run, subject, [int(stimulus)], context=context)
+    true = np.asarray(jobs.true_tokens(run, ids, subject=subject, context=context)["tokens"], np.float32)
+    mine = (found["tokens"][0] - found["mean"]).ravel()
+    theirs = (true - found["mean"]).reshape(len(ids), -1)
+    mine, theirs = mine - mine.mean(), theirs - theirs.mean(1, keepdims=True)
+    r = theirs @ mine / np.maximum(np.linalg.norm(theirs, axis=1) * np.linalg.norm(mine), 1e-12)
+    order = np.argsort(-r, kind="stable")
+    stimuli = open_dataset(RunFolder.open(run).story["data"]).stimuli
+    rows = []
+    for k in order[:count]:
+        words = stimuli.captions(int(ids[k]))
+        rows.append({"stimulus": int(ids[k]), "r": float(r[k]), "caption": str(words[0]) if len(words) else "",
+                     "seen": int(ids[k]) == int(stimulus)})
+    return {"rows": rows, "rank": int(np.flatnonzero(ids[order] == int(stimulus))[0]), "of": len(ids)}
+
+
 def scores(run: str, subject: str, *, backend: str = SHIPPED, limit: int | None = None,
            context: JobContext = QUIET) -> dict[str, Any]:
     """Return the scores of :func:`brainview.language.describe.score_run`."""

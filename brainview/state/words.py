@@ -13,6 +13,7 @@ SAY = "brainview.language.words_jobs:say"
 WORD_MAP = "brainview.language.words_jobs:word_map"
 SCORES = "brainview.language.words_jobs:scores"
 TRANSCRIPT = "brainview.language.words_jobs:transcript"
+NEAREST = "brainview.language.words_jobs:nearest"
 REGIONS = "brainview.language.brain.jobs:regions"
 #: Presets: key, words on screen, prompt.
 PRESETS: tuple[tuple[str, str, str], ...] = (
@@ -24,8 +25,8 @@ PRESETS: tuple[tuple[str, str, str], ...] = (
 LOCATE = "Locate {} in <image> and provide its coordinates, please"
 #: The voices in the order they speak, with their words on screen.
 VOICES: tuple[tuple[str, str], ...] = (("brain", "This brain"), ("edited", "Edited brain"),
-                                       ("control", "Same edit elsewhere"), ("shuffled", "Another picture's brain"),
-                                       ("image", "The picture itself"))
+                                       ("control", "Same edit elsewhere"), ("other", "Beside it"),
+                                       ("shuffled", "Another picture's brain"), ("image", "The picture itself"))
 
 
 @dataclass
@@ -39,11 +40,13 @@ class WordsState:
     revealed: bool = False
     region: str = ""
     factor: float = 0.0
+    #: Who speaks beside this brain: "" nobody, a subject of the same run, or "RUN FOLDER|subject" of another run.
+    beside: str = ""
 
     def settings(self) -> dict[str, Any]:
         """Return plain types for a project file."""
         return {"prompt": self.prompt, "backend": self.backend, "revealed": self.revealed, "region": self.region,
-                "factor": self.factor}
+                "factor": self.factor, "beside": self.beside}
 
     def apply(self, values: dict[str, Any]) -> None:
         """Take back what :meth:`settings` gave; whatever does not fit is left out."""
@@ -57,7 +60,12 @@ class WordsState:
     def voices(self) -> tuple[str, ...]:
         """Return who is asked: the edited brain and its control only while a region is chosen."""
         edited = ("edited", "control") if self.region else ()
-        return ("brain", *edited, "shuffled", "image")
+        return ("brain", *edited, *(("other",) if self.beside else ()), "shuffled", "image")
+
+    def other(self, run: str) -> tuple[str, str]:
+        """Return (run folder, subject) of who speaks beside; `run` is the open one."""
+        folder, bar, subject = self.beside.rpartition("|")
+        return (folder if bar else run), subject
 
 
 def box_iou(a: tuple[float, ...], b: tuple[float, ...]) -> float:

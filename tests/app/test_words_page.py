@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from PySide6.QtCore import QUrl
@@ -10,7 +12,7 @@ from brainview.app.panels.decoding.words import linked
 from brainview.app.wiring_words import WordsWiring
 from brainview.maps.brainmap import BrainMap
 from brainview.state.stimuli import PAGE_JOB
-from brainview.state.words import REGIONS, SAY, SCORES, WORD_MAP, WordsState, box_iou, word_spans
+from brainview.state.words import NEAREST, REGIONS, SAY, SCORES, WORD_MAP, WordsState, box_iou, word_spans
 from tests.app.fakes import SPACE, stimulus_page
 
 pytestmark = pytest.mark.gui
@@ -19,8 +21,9 @@ BOX = [0.1, 0.1, 0.5, 0.5]
 
 
 def present(run):
-    return {"run": run, "card": {"system": "brainx", "subjects": ["subj01"], "phantom": True}, "phantom": True,
-            "subjects": ["subj01"]}
+    whose = ["subj01", "subj02"]
+    return {"run": run, "card": {"system": "brainx", "subjects": whose, "phantom": True}, "phantom": True,
+            "subjects": whose}
 
 
 def say(run, subject, stimulus, prompt, voice, backend, scale, history):
@@ -46,11 +49,16 @@ def scores(run, subject, backend):
          "share": 0.5, "p": 0.001, "n": 9, "constant": 0.3}]}
 
 
+def nearest(run, subject, stimulus):
+    return {"rank": 1, "of": 9, "rows": [{"stimulus": 5, "r": 0.6, "caption": "A cat.", "seen": False},
+                                         {"stimulus": stimulus, "r": 0.5, "caption": "A dog.", "seen": True}]}
+
+
 @pytest.fixture
 def page(desk):
     regions = lambda run, subject: [{"class": "floc", "region": "FFA-1", "voxels": 120}]  # noqa: E731
     desk.engine.answers |= {SAY: say, WORD_MAP: word_map, REGIONS: regions, SCORES: scores, PAGE_JOB: stimuli,
-                            "brainview.training.jobs:present": present}
+                            NEAREST: nearest, "brainview.training.jobs:present": present}
     desk.do(desk.c.session.open_dataset("/phantom"))
     desk.do(desk.c.session.open_run(RUN))
     desk.wiring = next(p for p in desk.shell.wiring.pages if isinstance(p, WordsWiring))
@@ -113,8 +121,38 @@ def test_scores_show_every_baseline(page):
     page.page.measure.click()
     page.settle()
     text = page.page.score_text.text()
-    for words in ("0.50 [0.40, 0.60]", "shuffled 0.20", "picture 0.80", "share 0.50", "p 0.001"):
-        assert words in text
+    cells = re.findall(r"<td[^>]*>(?:<b>)?([^<]*)", text)
+    assert cells == ["captions: object F1", "0.50", "0.40–0.60", "0.20", "0.30", "0.80", "0.50", "0.001"]
+    assert re.findall(r"<th[^>]*>([^<]*)", text)[1:6] == ["brain", "95 %", "shuffled", "constant", "picture"]
+
+
+def test_another_person_and_another_run_speak_beside(page, tmp_path):
+    beside = page.page.beside
+    assert [beside.itemText(i) for i in range(beside.count())] == ["Nobody", "subj02", "Another run…"]
+    beside.activated.emit(1)
+    page.page.ask_wanted.emit("What is it?")
+    page.settle()
+    assert page.page.voices.text("other") == "A dog in the park."
+    said = [(j.arguments["subject"], j.arguments["run"]) for j in page.engine.jobs if j.function == SAY]
+    assert said[:2] == [("subj01", RUN), ("subj02", RUN)]
+    page.do(page.wiring.beside_run("/runs/other"))
+    assert page.wiring.state.beside == "/runs/other|subj01" and beside.currentText() == "subj01, other"
+    page.page.ask_wanted.emit("What is it?")
+    page.settle()
+    assert [r["voice"] for r in page.wiring.rows[-4:]] == ["other", "shuffled", "image", "brain"]
+    state = WordsState()
+    state.apply(page.wiring.state.settings())
+    assert state.other(RUN) == ("/runs/other", "subj01") and "other" in state.voices()
+
+
+def test_captions_by_retrieval_say_where_the_picture_stands(page):
+    page.page.near.click()
+    page.settle()
+    text = page.page.near_text.text()
+    assert "number 2 of 9 (by chance 5)" in text and "1. r 0.60  A cat." in text and "A dog.  ← seen" in text
+    page.app.stimulus = 4
+    page.settle()
+    assert "Not looked for" in page.page.near_text.text()
 
 
 def test_words_and_settings_are_plain():

@@ -37,3 +37,35 @@ def test_what_is_no_data_set_is_one_line_and_status_one(tmp_path, capsys, name):
     assert main(["inspect", str(tmp_path / name)]) == 1
     told = capsys.readouterr()
     assert told.out == "" and told.err.count("\n") == 1 and told.err.startswith("brainview: ")
+
+
+def test_a_checkpoint_is_told_key_by_key(tmp_path, capsys):
+    import torch
+
+    from brainview.language.brain.checkpoints import save_checkpoint
+    from brainview.language.brain.encoders import Sizes, build
+
+    sizes = Sizes(4, 96, 8, 1, 1, 96, 2)
+    model = build("brainx", {1: 20, 5: 12}, sizes)
+    good = save_checkpoint(tmp_path / "last.pth", model, train_losses=[0.5, 0.25])
+    assert main(["inspect", str(good)]) == 0
+    out = capsys.readouterr().out
+    for words in ("Class brainx: subject 1 (20 voxels), subject 5 (12 voxels)", "Every key fits", "lin2.fmri5.weight",
+                  "96x12", "train_losses list of 2"):
+        assert words in out, words
+    state = model.state_dict()
+    state["perceiver.ln_vision.weight"] = torch.full((5,), float("nan"))
+    state["stranger"] = torch.zeros(3)
+    del state["lin1.fmri5.bias"]
+    torch.save({"model_state_dict": state}, tmp_path / "bad.pth")
+    assert main(["inspect", str(tmp_path / "bad.pth")]) == 0
+    out = capsys.readouterr().out
+    for words in ("3 keys do not fit", "lin1.fmri5.bias: missing", "stranger: unexpected", "(5,), (96,) was expected",
+                  "NaN or infinite values in 1 keys"):
+        assert words in out, words
+    torch.save({"w": torch.zeros(2)}, tmp_path / "other.pth")
+    assert main(["inspect", str(tmp_path / "other.pth"), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["kind"] is None and "is no brain encoder" in found["why"]
+    (tmp_path / "junk.pth").write_bytes(b"junk")
+    assert main(["inspect", str(tmp_path / "junk.pth")]) == 1

@@ -139,6 +139,21 @@ def test_the_salient_thing_is_the_largest_and_no_other_option_is_in_the_picture(
     assert right.shape == (6,) and set(right) <= {0.0, 1.0}
 
 
+def test_nearest_captions_are_those_of_the_nearest_tokens(run: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from brainview.language.brain import jobs
+    from brainview.language.words_jobs import nearest
+
+    codes = np.random.default_rng(0).standard_normal((11, 2, 6)).astype(np.float32)
+    wander = 0.7 * codes[4] + 0.8 * codes[7]  # the brain of picture 4 looks a little more like picture 7
+    monkeypatch.setattr(jobs, "true_tokens", lambda run, ids, **k: {"tokens": codes[np.asarray(ids)] + 3})
+    monkeypatch.setattr(jobs, "brain_tokens", lambda run, subject, ids, **k: {
+        "tokens": wander[None] + 3, "mean": np.full((2, 6), 3, np.float32)})
+    found = nearest(run, "subj01", 4, 3)
+    assert [r["stimulus"] for r in found["rows"][:2]] == [7, 4] and found["rank"] == 1 and found["of"] == 11
+    assert [r["seen"] for r in found["rows"]] == [False, True, False]
+    assert found["rows"][0]["caption"] == "A cat in the park." and found["rows"][0]["r"] > found["rows"][1]["r"]
+
+
 def test_command_prints_the_three_voices(run: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     from brainview.cli.main import main
 

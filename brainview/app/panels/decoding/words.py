@@ -39,6 +39,8 @@ class WordsPage(QStackedWidget):
     word_wanted = Signal(int, int)
     scores_wanted = Signal()
     transcript_wanted = Signal()
+    nearest_wanted = Signal()
+    other_run_wanted = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,12 +59,21 @@ class WordsPage(QStackedWidget):
         self.talk.anchorClicked.connect(self._on_word)
         self.voices = VoiceCards()
         self.score_text = label("Not measured yet.", "caption", wrap=True)
+        self.score_text.setTextFormat(Qt.TextFormat.RichText)
+        self.near_text = label("Not looked for yet.", "caption", wrap=True)
+        self.near = button("Find nearest captions", self.nearest_wanted.emit, glyph="decoding",
+                           tip="Captions of the test pictures whose tokens are nearest to this brain's")
+        self.beside = QComboBox()
+        self.beside.setAccessibleName("Who speaks beside this brain")
+        self.beside.activated.connect(self._on_beside)
         self.measure = button("Measure on all test pictures", self.scores_wanted.emit, glyph="decoding",
                               tip="Captions, boxes and answers of every test picture, beside all baselines")
         self.save = button("Save transcript…", self.transcript_wanted.emit, glyph="export",
                            tip="Everything said here, with its provenance, as JSON lines")
         body = column(self.head, self.picture, self.ious, row(self.presets[0], self.presets[1], self.presets[2]),
                       row(self.prompt, self.ask, self.stop, stretch=0), self.talk, self.voices,
+                      row(label("Beside it", "caption"), self.beside, stretch=1),
+                      Section("Nearest captions", column(self.near, self.near_text, margin=0), open_=False),
                       Section("Edit the brain", self.edit, open_=False),
                       Section("Scores", column(self.measure, self.score_text, margin=0)), self.save, stretch=True)
         self.addWidget(self.needs)
@@ -125,6 +136,35 @@ class WordsPage(QStackedWidget):
             name = f"{entry['class']}:{entry['region']}"
             self.regions.addItem(f"{shown(entry['region'])} ({entry['voxels']:,} voxels)", name)
 
+    def show_beside(self, subjects: Sequence[str], chosen: str) -> None:
+        """Show who may speak beside this brain: other subjects of the run, another run's."""
+        self.beside.clear()
+        self.beside.addItem("Nobody", "")
+        for subject in subjects:
+            self.beside.addItem(shown(subject), subject)
+        if "|" in chosen:
+            folder, _, subject = chosen.rpartition("|")
+            self.beside.addItem(f"{shown(subject)}, {shown(folder.rpartition('/')[2])}", chosen)
+        self.beside.addItem("Another run…", None)
+        self.beside.setCurrentIndex(max(0, self.beside.findData(chosen)))
+
+    def _on_beside(self, index: int) -> None:
+        if self.beside.itemData(index) is None:
+            self.other_run_wanted.emit()
+        else:
+            self.chosen.emit("beside", str(self.beside.itemData(index)))
+
+    def show_nearest(self, found: Mapping[str, Any] | None) -> None:
+        """Show captions by retrieval, and where the picture that was seen stands."""
+        if found is None:
+            self.near_text.setText("Not looked for yet.")
+            return
+        lines = [f"The picture that was seen is number {found['rank'] + 1} of {found['of']} (by chance "
+                 f"{(found['of'] + 1) / 2:.0f})."]
+        lines += [f"{n}. r {item['r']:.2f}  {shown(item['caption'], limit=300) or 'no caption'}"
+                  + ("  ← seen" if item["seen"] else "") for n, item in enumerate(found["rows"], 1)]
+        self.near_text.setText("\n".join(lines))
+
     def show_factor(self, value: float) -> None:
         """Show the factor."""
         self.factor_text.setText(f"× {value:.1f}" + (" (silenced)" if value == 0 else ""))
@@ -155,13 +195,20 @@ class WordsPage(QStackedWidget):
 
     def show_scores(self, found: Mapping[str, Any]) -> None:
         """Show figures beside their baselines."""
-        lines = [f"{shown(found['subject'])}, {found['pictures']} test pictures, {shown(found['backend'])}"]
-        for item in found["rows"]:
-            share = "–" if item["share"] is None else f"{item['share']:.2f}"
-            top = "–" if item["top"] is None else f"{item['top']:.2f}"
-            lines.append(f"{item['metric']}: {item['value']:.2f} [{item['low']:.2f}, {item['high']:.2f}] · shuffled "
-                         f"{item['shuffled']:.2f} · picture {top} · share {share} · p {item['p']:.3f} · n {item['n']}")
-        self.score_text.setText("\n".join(lines))
+        def number(value: float | None) -> str:
+            return "–" if value is None else f"{value:.2f}"
+
+        heads = ("", "brain", "95 %", "shuffled", "constant", "picture", "share", "p")
+        rows = [(escape(shown(r["metric"], limit=60)), f"<b>{number(r['value'])}</b>",
+                 f"{r['low']:.2f}–{r['high']:.2f}", number(r["shuffled"]), number(r.get("constant")), number(r["top"]),
+                 number(r["share"]), f"{r['p']:.3f}") for r in found["rows"]]
+        sides = ["left", *["right"] * (len(heads) - 1)]
+        cells = ["<tr>" + "".join(f"<th align='{a}'>{h}</th>" for a, h in zip(sides, heads, strict=True)) + "</tr>"]
+        cells += ["<tr>" + "".join(f"<td align='{a}' style='padding-left:6px'>{v}</td>"
+                                   for a, v in zip(sides, r, strict=True)) + "</tr>" for r in rows]
+        words = (f"{shown(found['subject'])}, {found['pictures']} test pictures, {shown(found['backend'])}. "
+                 "share = (brain − shuffled) / (picture − shuffled)")
+        self.score_text.setText(f"<p>{escape(words)}</p><table cellspacing='0'>{''.join(cells)}</table>")
 
 
 def linked(text: str) -> str:
