@@ -39,6 +39,8 @@ def _file(c: Controller) -> list[Command]:
                 hint="Draw a NIfTI, GIFTI, CIFTI or MGH file"),
         Command("file.wizard", "Your own data…", c.choose_own_data, "", menu, "open",
                 hint="Recognises the files of a folder and writes its dataset.toml with you"),
+        Command("file.get-data", "Get NSD data…", c.get_data, "", menu, "open",
+                hint="The agreement of the Natural Scenes Dataset, the files, and the fetch from your own source"),
         Command("file.run", "Open trained model…", c.choose_run, "Ctrl+R", menu, "open", icon="run"),
         Command("file.phantom", "Open the built-in phantom", c.session.open_phantom, "", menu, "open"),
         Command("file.project", "Open project…", c.choose_project, "Ctrl+Shift+O", menu, "project"),

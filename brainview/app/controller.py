@@ -15,6 +15,7 @@ from brainview.app.composing import Composing
 from brainview.app.copying import Copying
 from brainview.app.errors import Reporter
 from brainview.app.export_dialog import ExportDialog
+from brainview.app.get_data import Getting
 from brainview.app.going import Going
 from brainview.app.layering import Layering
 from brainview.app.looks import Looks
@@ -40,7 +41,7 @@ log = logging.getLogger("brainview")
 MAPS = "Maps (*.nii *.nii.gz *.gii *.mgh *.mgz *.annot *.curv *.sulc *.thickness *.area *.label *.npy);;All files (*)"
 
 
-class Controller(Looks, Going, Copying, Moving, Atlases, Wizards, Comparing, Layering, Viewing, Composing):
+class Controller(Looks, Going, Copying, Moving, Atlases, Wizards, Getting, Comparing, Layering, Viewing, Composing):
     """Holds the parts of one window together.
 
     Parameters
