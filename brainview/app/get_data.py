@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
@@ -78,7 +79,7 @@ class GetDataPage(QDialog):
         for words, edit, name in (("From", self.source, "source"), ("Into", self.out, "out")):
             line = QHBoxLayout()
             line.addWidget(edit, 1)
-            line.addWidget(button("Folder…", lambda _=False, n=name: self.folder_wanted.emit(n)))
+            line.addWidget(button("Folder…", partial(self.folder_wanted.emit, name)))
             form.addRow(words, line)
         below = QHBoxLayout()
         below.addWidget(self.agreed, 1)

@@ -80,7 +80,7 @@ def map_to_mni(map: BrainMap, roots: tuple[Path, ...], subject: str) -> BrainMap
     if not isinstance(root, VolumeSpace):
         raise MismatchError("is on no voxel grid", where=map.name)
     volume = np.full(root.size, np.nan, np.float32)
-    volume[map.space.root_index] = map.values
+    volume[map.space.root_index if isinstance(map.space, MaskedSpace) else slice(None)] = map.values
     points = load_transform(path)
     values = apply_transform(volume.reshape(root.shape), points, "nearest")
     shape = (points.shape[0], points.shape[1], points.shape[2])

@@ -203,9 +203,9 @@ class WordsPage(QStackedWidget):
                  f"{r['low']:.2f}–{r['high']:.2f}", number(r["shuffled"]), number(r.get("constant")), number(r["top"]),
                  number(r["share"]), f"{r['p']:.3f}") for r in found["rows"]]
         sides = ["left", *["right"] * (len(heads) - 1)]
-        cells = ["<tr>" + "".join(f"<th align='{a}' style='padding-left:6px'>{h}</th>" for a, h in zip(sides, heads, strict=True)) + "</tr>"]
-        cells += ["<tr>" + "".join(f"<td align='{a}' style='padding-left:6px'>{v}</td>"
-                                   for a, v in zip(sides, r, strict=True)) + "</tr>" for r in rows]
+        cells = ["<tr>" + "".join(f"<{kind} align='{a}' style='padding-left:6px'>{v}</{kind}>"
+                                  for a, v in zip(sides, r, strict=True)) + "</tr>"
+                 for kind, r in (("th", heads), *(("td", r) for r in rows))]
         words = (f"{shown(found['subject'])}, {found['pictures']} test pictures, {shown(found['backend'])}. "
                  "share = (brain − shuffled) / (picture − shuffled)")
         self.score_text.setText(f"<p>{escape(words)}</p><table cellspacing='0'>{''.join(cells)}</table>")
