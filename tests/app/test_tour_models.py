@@ -50,7 +50,11 @@ def test_training_and_retrieval(tour, monkeypatch):
         await real(system, path, **more)
         training.state.watched = "/data/runs/phantom-whole-brain"
 
+    async def nothing(_):  # the attribution page asks a real model, which the engine of this test has not
+        pass
+
     monkeypatch.setattr(tour.session, "train", train)
+    monkeypatch.setattr(tour_models, "attribution_pages", nothing)
     tour.desk.do(tour_models.aligned_pages(tour))
     assert tour.pictures == ["training-page", "retrieval-scores", "retrieval-rankings", "retrieval-similarity"]
     assert not tour.desk.window.notices.shown or tour.desk.window.notices.shown[-1].level != "error"
