@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from brainview.app.wiring_attended import AttendedWiring
 from brainview.app.wiring_attribution import AttributionWiring
 from brainview.app.wiring_drivers import DriversWiring
 from brainview.app.wiring_figures import FiguresWiring
@@ -32,6 +33,7 @@ PAGES: tuple[Callable[[Any], Any], ...] = (
     ViewersWiring,
     RetrievalWiring,
     InSilicoWiring,
+    AttendedWiring,
     FilmWiring,
     WordsWiring,
     FiguresWiring,

@@ -29,7 +29,41 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sweep", action="append", default=[], metavar="KEY=A,B,C",
                         help="train every value (several, or 'KEY=A,B;KEY=C,D': the grid) and print the table; with "
                              "seed=0,1,2 also mean and 95 %% interval over seeds")
+    parser.add_argument("--options", action=_Options, nargs=0, help="list the presets and every setting of the system, "
+                                                                    "and stop: brainview train SYSTEM --options")
     add_json(parser)
+
+
+class _Options(argparse.Action):
+    """Prints what ``--set`` and ``--preset`` of a system take."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, *_: Any) -> None:
+        name = getattr(namespace, "system", None)
+        if name is None:
+            parser.error("name a system before --options")
+        print(options_text(name))
+        parser.exit(0)
+
+
+def options_text(name: str) -> str:
+    """Return the presets and settings of a system as text."""
+    from brainview.training.options import describe
+
+    found = describe(name)
+    presets = [[preset, ", ".join(f"{k}={v}" for k, v in values.items()) or "the defaults below"]
+               for preset, values in found["presets"].items()]
+    rows = [[o["name"], "''" if o["default"] == "" else str(o["default"]), _hint(o)] for o in found["options"]]
+    return (f"{found['title']}: {found['about']}\n\n" + table(presets, ["preset", "sets"]) + "\n\n"
+            + table(rows, ["setting", "default", "what it is"]))
+
+
+def _hint(option: dict[str, Any]) -> str:
+    """Return what a setting is: its choices and its own words, or those that the training form has for its name."""
+    from brainview.state.training import WORDS
+
+    words = option["hint"] or WORDS.get(option["name"], ("", "", None))[1]
+    choices = " | ".join(map(str, option["choices"]))
+    return choices if not words or words == choices else f"{choices}: {words}" if choices else words
 
 
 def run(args: argparse.Namespace) -> int:

@@ -57,3 +57,23 @@ def difference(first: dict[str, Any], second: dict[str, Any], draws: int = 200, 
     from brainview.encoding.difference import difference as work
 
     return work(first, second, draws, seed, context=context)
+
+
+def attention(run: str, subject: str, stimulus: int, *, context: JobContext = QUIET) -> dict[str, Any]:
+    """Return where each region's query of an attention-head run looks in one stimulus.
+
+    Keys: ``regions`` (names), ``maps`` ((R, side, side) float32, share of the attention on every patch), ``image``
+    ((h, w, 3) uint8). Raises MissingError when the run has no attention.
+    """
+    import numpy as np
+
+    from brainview.core.errors import MissingError
+    from brainview.encoding.predict import open_model
+
+    model = open_model(run, context=context)
+    look = getattr(model, "attention", None)
+    if look is None:
+        raise MissingError("is no run of LLM-VEM, so it has no attention", where=run)
+    image = model.dataset.stimuli.image(int(stimulus)).convert("RGB")
+    maps = look(image, subject)
+    return {"regions": list(maps), "maps": np.stack(list(maps.values())), "image": np.asarray(image, np.uint8)}

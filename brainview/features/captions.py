@@ -157,7 +157,10 @@ def load_captioner(name: str = "small", prompt: str = "short", decoding: Decodin
     try:
         processor = AutoProcessor.from_pretrained(source)
         model = AutoModelForImageTextToText.from_pretrained(source, use_safetensors=True)
-    except (OSError, ImportError, ValueError, KeyError, RuntimeError, AttributeError) as err:
+    except ImportError as err:  # some processors want a package of their own (SmolVLM's: num2words)
+        raise MissingError(f"cannot be loaded: {shown(err, limit=160)}", where=source,
+                           remedy="Install the package that it names, or take another model.") from err
+    except (OSError, ValueError, KeyError, RuntimeError, AttributeError) as err:
         if local.is_dir():
             raise FormatError(f"holds no image-text-to-text model of transformers: {shown(err, limit=160)}",
                               where=source) from err

@@ -65,6 +65,7 @@ class RunFolder:
             The folder holds something else, or a run with another configuration.
         """
         path = Path(path)
+        _wait_for_the_first(path / "run.json")
         if (path / "run.json").exists():
             run = cls.open(path)
             if run.story.get("system") != system or run.story.get("config") != strict(dict(config)):
@@ -265,6 +266,16 @@ def file_hash(path: Path) -> str:
     """Return the SHA-256 of a file as hexadecimal text."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _wait_for_the_first(file: Path, seconds: float = 120.0) -> None:
+    """Let the first of several processes of a training begin the run; the others (``RANK`` above 0) open it."""
+    rank = os.environ.get("RANK", "0")
+    if not rank.isdigit() or int(rank) == 0:
+        return
+    end = time.monotonic() + seconds
+    while not file.exists() and time.monotonic() < end:
+        time.sleep(0.05)
 
 
 def _drop_cut_line(file: Any) -> None:

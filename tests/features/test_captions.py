@@ -58,6 +58,46 @@ def _blip2(folder: Path) -> Path:
     return folder
 
 
+CHAT = [*WORDS, "<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>", "<|im_end|>", "user",
+        "assistant"]
+TEMPLATE = ("{% for m in messages %}{{ m['role'] }} {% for c in m['content'] %}{% if c['type'] == 'image' %}"
+            "<|vision_start|><|image_pad|><|vision_end|>{% else %} {{ c['text'] }}{% endif %}{% endfor %}<|im_end|>"
+            "{% endfor %}{% if add_generation_prompt %} assistant {% endif %}")
+
+
+def _qwen(folder: Path) -> Path:
+    """A chat model: it is asked through the template of its processor."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import (
+        PreTrainedTokenizerFast,
+        Qwen2_5_VLConfig,
+        Qwen2_5_VLForConditionalGeneration,
+        Qwen2_5_VLProcessor,
+        Qwen2VLImageProcessor,
+        Qwen2VLVideoProcessor,
+    )
+
+    inner = Tokenizer(models.WordLevel({w: i for i, w in enumerate(CHAT)}, unk_token="[UNK]"))
+    inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokens = PreTrainedTokenizerFast(tokenizer_object=inner, pad_token="[PAD]", unk_token="[UNK]",
+                                     eos_token="<|im_end|>", additional_special_tokens=CHAT[len(WORDS):len(WORDS) + 4])
+    ids = {f"{name}_token_id": CHAT.index(f"<|{token}|>") for name, token in
+           (("image", "image_pad"), ("video", "video_pad"), ("vision_start", "vision_start"),
+            ("vision_end", "vision_end"))}
+    small = {"hidden_size": 16, "intermediate_size": 16}
+    vision = {**small, "out_hidden_size": 16, "depth": 1, "num_heads": 2, "patch_size": 14, "window_size": 56,
+              "fullatt_block_indexes": [0]}
+    text = {**small, **ids, "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 2,
+            "vocab_size": len(CHAT), "max_position_embeddings": 256, "bos_token_id": 2, "pad_token_id": 0,
+            "eos_token_id": CHAT.index("<|im_end|>"),
+            "rope_scaling": {"type": "default", "mrope_section": [1, 1, 2]}}
+    Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLConfig(**ids, vision_config=vision, text_config=text)
+                                       ).save_pretrained(folder)
+    Qwen2_5_VLProcessor(Qwen2VLImageProcessor(size={"shortest_edge": 56 * 56, "longest_edge": 56 * 56}), tokens,
+                        Qwen2VLVideoProcessor(), chat_template=TEMPLATE).save_pretrained(folder)
+    return folder
+
+
 class Pictures:
     """Three pictures."""
 
@@ -85,6 +125,21 @@ def test_real_classes_write_texts_that_are_kept(make, asked: str, tmp_path: Path
     assert [r["id"] for r in rows] == [3, 5, 9] and len({r["picture"] for r in rows}) == 3
     longer = load_captioner(str(tmp_path / "model"), "short", Decoding(tokens=5, beams=1))
     assert longer.key != captioner.key
+
+
+def test_a_chat_model_is_asked_through_its_own_template(tmp_path: Path) -> None:
+    captioner = load_captioner(str(_qwen(tmp_path / "model")), "short", Decoding(tokens=3, beams=1))
+    assert (captioner.family, captioner.asked) == ("qwen2_5_vl", "Describe this image in one sentence.")
+    given = captioner._inputs([Pictures().image(3)], [captioner.asked])
+    words = [CHAT[i] for i in given["input_ids"][0].tolist()]
+    assert words[:2] == ["user", "<|vision_start|>"] and words.count("<|image_pad|>") == 4 and words[-1] == "assistant"
+    written: list[int] = []
+    captioner.model.generate, plain = lambda **kw: written.append(kw["max_new_tokens"]) or plain(**kw), \
+        captioner.model.generate
+    file = caption_stimuli(captioner, Pictures(), [3, 5], tmp_path / "c.jsonl", batch=2)
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [r["id"] for r in rows] == [3, 5] and written == [3] and rows[0]["family"] == "qwen2_5_vl"
+    assert all("user" not in r["text"] and "Describe" not in r["text"].split()[:1] for r in rows)
 
 
 def test_texts_are_read_in_both_forms_and_faults_are_told(tmp_path: Path) -> None:

@@ -77,3 +77,17 @@ def test_llm_vem_counts_its_own_head_and_tokens(tmp_path: Path) -> None:
     assert found["problem"] == "" and found["seconds"] is None and "head" in found["notes"][0]
     assert found["disk"] > 0 and "Time: Nothing" in found["basis"] and "checkpoints" in found["basis"]
     assert "subj09" in estimate("llm-vem", str(data), subjects=["subj09"], options=QUICK, runs=None)["problem"]
+
+
+def test_every_setting_of_llm_vem_says_what_it_is(capsys: pytest.CaptureFixture) -> None:
+    from brainview.cli.main import main
+
+    with pytest.raises(SystemExit) as stopped:
+        main(["train", "llm-vem", "--options"])
+    assert stopped.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("setting"))
+    at = lines[start].index("what it is")
+    rows = lines[start + 2:]
+    assert len(rows) > 40 and all(len(row) > at + 2 for row in rows), [r for r in rows if len(r) <= at + 2]
+    assert any(line.startswith("paper-stage2") and "batch=184" in line for line in lines)

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from brainview.app.panels.attended import AttendedSection
 from brainview.app.panels.figures import FiguresPage
 from brainview.app.panels.in_silico import InSilicoPage
 from brainview.app.panels.predictions import PredictionsSection
@@ -205,6 +206,8 @@ class EncodingPanel(QStackedWidget):
         super().__init__()
         self.card, self.chooser, self.bars = RunCard(), MapChooser(), BarsSection()
         self.scatter, self.predictions = DensityPlot(), PredictionsSection()
+        self.attended = AttendedSection()
+        self.attended_section = Section("Where a region looks", self.attended)
         self.no_scatter = label("", "caption", wrap=True)
         self.significance = SignificanceSection()
         self.chooser.chosen.connect(self.map_chosen)
@@ -223,6 +226,7 @@ class EncodingPanel(QStackedWidget):
             Section("Regions", self.bars),
             Section("R² against noise ceiling", column(self.scatter, self.no_scatter, margin=0)),
             Section("Best and worst predicted", self.predictions),
+            self.attended_section,
             margin=12, spacing=GRID, stretch=True)
         self.in_silico = InSilicoPage()
         self.tabs = QTabWidget()

@@ -129,6 +129,7 @@ def draw_curve(rows: list[dict[str, Any]], file: Path) -> None:
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("r² / planted ceiling (median vertex)")
     axes[0].legend(frameon=False, fontsize=8, loc="upper left")
-    figure.suptitle(f"PHANTOM · subjects whom the model never saw · {rows[0]['seeds']} seeds, 95 % over test images "
-                    "and seeds", fontsize=9)
+    seeds = rows[0]["seeds"]
+    words = f"{seeds} seeds, 95 % over test images and seeds" if seeds > 1 else "1 seed, 95 % over test images"
+    figure.suptitle(f"PHANTOM · subjects whom the model never saw · {words}", fontsize=9)
     figure.savefig(file)

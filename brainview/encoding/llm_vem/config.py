@@ -26,17 +26,17 @@ class VemConfig:
     layers: str = "0,2,4,6,8,10"     # outputs of blocks
     tokens: str = "all"              # what becomes of the tokens: all, or a pooling such as cls+4x4
     head: str = "linear"             # linear | attention
-    hidden: int = 1024
+    hidden: int = 1024               # width of the latent
     components: int = 2048           # of the PCA readout
     width: int = 96                  # attention head
-    dropout: float = 0.9
-    epochs: int = 40
-    batch: int = 512
-    lr: float = 6e-4
+    dropout: float = 0.9             # on the raw tokens, while training
+    epochs: int = 40                 # passes over the training images
+    batch: int = 512                 # rows of one step, subjects mixed
+    lr: float = 6e-4                 # highest rate of the schedule
     min_lr: float = 0.05             # fraction of lr at the end
     warmup: float = 0.05             # share of the steps
-    weight_decay: float = 0.8
-    beta2: float = 0.99
+    weight_decay: float = 0.8        # of AdamW, on everything that trains
+    beta2: float = 0.99              # of AdamW
     augment: bool = True             # random resized crops; False caches the frozen trunk's tokens
     crop: float = 0.8                # least area of a crop
     flip: float = 0.0                # probability of a mirror image, which destroys retinotopy
@@ -47,21 +47,21 @@ class VemConfig:
     freeze: str = FREEZE             # stage 2
     head_trainable: bool = True      # stage 2
     lam: float = 0.0                 # weight of the alignment with texts
-    texts: str = "captions"          # captions | first | detailed | file:PATH
+    texts: str = "captions"          # captions, first, detailed, or file:PATH
     control: str = "none"            # none | shuffled | caption-only
     clip: str = "ViT-L-14:openai"    # text tower
     temperature: float = 0.07        # start value
-    learn_temperature: bool = True
+    learn_temperature: bool = True   # let the temperature train
     symmetric: bool = False          # images -> texts as well
     variant: str = ""                # response set, such as MNI; empty = the data set's first
     limit: str = ""                  # fewer training images: subj03:60,subj04:10
     shuffle: bool = False            # deal the training responses to the wrong images: chance
     split: str = "image"             # image (no leak) | original (per subject, as published)
-    val: float = 0.1
+    val: float = 0.1                 # share of the images that choose the checkpoint
     test: float = 0.05               # where the layout defines no test part
-    seed: int = 42
-    bootstraps: int = 200
-    permutations: int = 50
+    seed: int = 42                   # of everything drawn: weights, order, split
+    bootstraps: int = 200            # draws of images behind the intervals
+    permutations: int = 50           # shuffles of images behind chance
     keep_predictions: bool = False   # write the predictions of the evaluated images, for paired comparisons
 
     def __post_init__(self) -> None:

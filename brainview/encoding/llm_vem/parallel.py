@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from accelerate import Accelerator
@@ -13,6 +15,28 @@ def share_of(count: int, rank: int, world: int) -> slice:
     return slice(count * rank // world, count * (rank + 1) // world)
 
 
+class _Added(torch.autograd.Function):
+    """The sum of a tensor over processes; its gradient is the sum of the gradients of all processes."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        out = x.clone()
+        dist.all_reduce(out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        out = gradients[0].contiguous().clone()
+        dist.all_reduce(out)
+        return out
+
+
+def added(x: Tensor) -> Tensor:
+    """Return the sum of a tensor over processes."""
+    out: Tensor = _Added.apply(x)  # type: ignore[no-untyped-call]
+    return out
+
+
 class SharedBatchNorm(nn.BatchNorm1d):
     """Batch norm over the rows of all processes, on any back end: torch's own SyncBatchNorm needs a GPU."""
 
@@ -20,12 +44,10 @@ class SharedBatchNorm(nn.BatchNorm1d):
         """Return normalised (N, C)."""
         if not (self.training and dist.is_initialized()):
             return super().forward(x)
-        from torch.distributed.nn.functional import all_reduce  # its backward adds the gradients of all processes
-
         count = torch.tensor([float(len(x))], device=x.device)
         dist.all_reduce(count)
-        mean = all_reduce(x.float().sum(0)) / count
-        variance = all_reduce((x.float() - mean).square().sum(0)) / count
+        mean = added(x.float().sum(0)) / count
+        variance = added((x.float() - mean).square().sum(0)) / count
         if self.track_running_stats and self.running_mean is not None and self.running_var is not None:
             with torch.no_grad():
                 rate = float(self.momentum or 0.1)
