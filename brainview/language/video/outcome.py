@@ -70,7 +70,9 @@ def evaluate_run(parts: Parts, run: Path, features: dict[str, np.ndarray], *,
             people[name]["adaptation"] = compare(both[0], both[1], test.category[here])
     report = {"question": question, "question_key": key, "people": people, "headline": _headline(people),
               "references": parts.lesson.answers.story(), "phantom": data.dataset.phantom,
-              "trained_on": list(data.split.train), "samples": _samples(parts, test, texts, references, 10)}
+              "trained_on": list(data.split.train),
+              "watched": data.split.train[-1] if parts.config.watch == "person" and len(data.split.train) > 1 else "",
+              "samples": _samples(parts, test, texts, references, 10)}
     _save_texts(parts, run, test, texts, references, question)
     _save_features(parts, run, features)
     write_json(file, report)

@@ -132,7 +132,9 @@ class FilmPage(QWidget):
         seen = card.get("seen_in_training", {})
         words = ", ".join(f"{shown(n)}: {shown(v)}" for n, v in seen.items())
         phantom = "Phantom: simulated brains. " if evaluation.get("phantom") else ""
-        self.head.setText(f"{phantom}Trained on {len(evaluation['trained_on'])} people. Seen in training? {words}.")
+        watched = f" ({shown(evaluation['watched'])} chose the epochs)" if evaluation.get("watched") else ""
+        self.head.setText(f"{phantom}Trained on {len(evaluation['trained_on'])} people{watched}. Seen in training? "
+                          f"{words}.")
         means = []
         for name, values in film["anchors"].items():
             figures = ", ".join(f"{k} {v:.2f}" for k, v in values.items() if k != "note")

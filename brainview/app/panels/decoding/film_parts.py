@@ -205,6 +205,10 @@ class CourseStrip(QWidget):
         self.chosen.emit(int(np.clip(self._at + step, 0, len(self._times) - 1)))
 
 
+#: Width of what stands left of a text.
+_WORDS = 112
+
+
 class TextCards(QFrame):
     """What the brain says beside the teacher and the baselines, one line each."""
 
@@ -221,7 +225,8 @@ class TextCards(QFrame):
     def show_texts(self, rows: Sequence[tuple[str, str, str]], *, machine: bool = True) -> None:
         """Show (kind, words, text) rows; the brain's own stands out."""
         while len(self._rows) < len(rows):
-            left, right = label("", "caption"), label("", "", wrap=True)
+            left, right = label("", "caption", wrap=True), label("", "", wrap=True)
+            left.setFixedWidth(_WORDS)  # a whole question stands here as well
             left.setAlignment(Qt.AlignmentFlag.AlignTop)
             right.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
             at = len(self._rows)
