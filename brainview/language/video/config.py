@@ -151,7 +151,7 @@ DEPARTURES: dict[str, tuple[str, ...]] = {
 PRESETS: dict[str, dict[str, Any]] = {
     "demo": {"vision": "phantom-film", "depth": 2, "bridge": "mixing", "start": "ridge", "watch": "person",
              "words_epochs": 2, "video_epochs": 7, "mbm_epochs": 1, "stage1_epochs": 2, "stage1_lr": 3e-4,
-             "stage2_epochs": 1},
+             "stage2_epochs": 1, "stage2_lr": 5e-5},
     "recommended": {"llm": "smol", "width": 256, "depth": 6, "heads": 8, "tokens": 256, "qformer_width": 256,
                     "qformer_heads": 8, "adaptors_in_stage2": True, "frames": 8, "mbm_epochs": 40, "stage1_epochs": 30,
                     "stage2_epochs": 10, "video_epochs": 10, "precision": "bf16", "bridge": "mixing", "start": "ridge",
