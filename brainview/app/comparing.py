@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
@@ -118,8 +119,9 @@ class Comparing:
         if self.held is None or drawn is None:
             raise MissingError("no map is held", remedy="Show the first map and choose Hold this map.")
         first, second = self.held, self._named(drawn)
-        result = await self.session.ask(COMPARE, f"Compare {first.name} and {second.name}", lane="batch", first=first,
-                                        second=second)
+        work = self.session.ask(COMPARE, f"Compare {first.name} and {second.name}", lane="batch", first=first,
+                                second=second)
+        result, _ = await asyncio.gather(work, asyncio.to_thread(library))  # the plots' imports, beside the window
         wheres = (self.held_where, where_of(self.app, self.app.source))
         able = all(w.get("metric") and w.get("brain") != GROUP for w in wheres) \
             and wheres[0]["metric"] == wheres[1]["metric"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -80,5 +81,8 @@ class ViewerWiring:
         viewer.set_form(layer, form, made)
 
     async def _put_in_volume(self, viewer: Any, surface: Any) -> None:
-        viewer.beside.set_volume(surface, await self.c.session.ask(
-            TO_VOLUME, f"Put {surface.name} into MNI152", map=surface))
+        from brainview.scene.slices import mni_underlay
+
+        volume, _ = await asyncio.gather(self.c.session.ask(TO_VOLUME, f"Put {surface.name} into MNI152", map=surface),
+                                         asyncio.to_thread(mni_underlay))  # two seconds that the window must not wait
+        viewer.beside.set_volume(surface, volume)

@@ -17,6 +17,7 @@ BENCHMARKS = {
     "attribution": ("brainview.cli.benchmarks.attribution", "attribution methods against planted truth"),
     "tokenizer": ("brainview.cli.benchmarks.tokenizer", "the brain encoder's tokenizer, factorised against naive"),
     "viewer": ("brainview.cli.benchmarks.viewer", "painting a map against a bare paint and against MNE Brain"),
+    "session": ("brainview.cli.benchmarks.session", "a scripted session in the window: lag, memory, windows, pictures"),
     "start": ("brainview.cli.benchmarks.start", "time to the window and to the brain, peak memory"),
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -340,6 +341,12 @@ def template_underlay(space: VolumeSpace) -> Callable[[np.ndarray], np.ndarray] 
     """Return the MNI152 template as the underlay of MNI spaces, None for all others."""
     if space.world != "MNI152":
         return None
+    return mni_underlay()
+
+
+@cache
+def mni_underlay() -> Callable[[np.ndarray], np.ndarray]:
+    """Return the MNI152 template as an underlay; made once (call it in a thread before slices are wanted)."""
     from brainview.maps.space import mni_space
     from brainview.maps.volumes import mni_template
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import cache
 
 import numpy as np
@@ -64,6 +65,15 @@ def picture(brain_map: BrainMap, rule: ColorRule) -> np.ndarray:
         part[..., :3] = rgb[vertex]
         part[..., 3] = np.where(at >= 0, 255, 0)
     return out
+
+
+def warm(brain_map: BrainMap) -> None:
+    """Make the rasters that a picture of this map needs (in a thread: the first takes more than a second)."""
+    space = brain_map.space.root
+    if isinstance(space, SurfaceSpace):
+        with contextlib.suppress(BrainViewError):  # a mesh without flat surface: the picture says so itself
+            for side in ("left", "right"):
+                raster(space.name, side)
 
 
 class FlatPicture(QWidget):
