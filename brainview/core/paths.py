@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 import platformdirs
@@ -26,6 +27,7 @@ def cache_dir() -> Path:
     return _made(own / "cache" if own else Path(platformdirs.user_cache_dir("brainview", appauthor=False)))
 
 
+@cache
 def resources_dir() -> Path:
     """Return the folder of shipped resources, in a wheel and in a source tree alike."""
     package = Path(__file__).resolve().parents[1]
