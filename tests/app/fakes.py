@@ -101,7 +101,7 @@ class FakeEngine:
             "brainview.datasets.jobs:stimulus_page": lambda path, ids, size: stimulus_page(ids, size),
             "brainview.datasets.jobs:response_map": lambda path, subject, stimulus, variant=None:
                 response(subject, stimulus),
-            "brainview.datasets.words:index": stimulus_words,
+            "brainview.datasets.words:index": stimulus_words, "brainview.encoding.jobs:drive": drive,
             "brainview.maps.jobs:open_maps": open_maps,
             "brainview.maps.jobs:export_map": lambda map, path, format, space_name: path,
             "brainview.maps.jobs:to_surface": lambda map, mesh: map,
@@ -210,6 +210,13 @@ def stimulus_words(path: str, ids: Any) -> dict[str, Any]:
     page = stimulus_page(ids, 4)
     kinds = [(("animal", "furniture"), ("person", "vehicle"), ("food",), ("person",))[int(i) % 4] for i in ids]
     return {"ids": np.asarray(ids), "texts": [c[0] for c in page["captions"]], "categories": kinds, "counts": {}}
+
+
+def drive(path: str, subject: str, index: Any, run: str | None = None, variant: str | None = None) -> dict[str, Any]:
+    """Return stimuli in the order of their numbers, without words."""
+    told = {"ids": np.arange(100, 400), "values": np.linspace(1, -1, 300), "part": "all images", "top": 30,
+            "words": {"most": [], "least": []}}
+    return {"locations": len(index), "units": "beta", "measured": told, "r": None, "note": ""}
 
 
 def response(subject: str, stimulus: int) -> BrainMap:
