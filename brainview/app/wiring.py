@@ -10,7 +10,6 @@ Widgets never hear each other. A burst of events refreshes each part once, at th
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from brainview.app.controller import Controller
-from brainview.app.widgets.flat_picture import warm
 from brainview.app.wiring_pages import PAGES
 from brainview.app.wiring_regions import RegionWiring
 from brainview.app.wiring_strip import Once, StripWiring
@@ -262,11 +260,6 @@ class Wiring(StripWiring, RegionWiring, ViewerWiring):
         else:
             self.c.start(self._show_prediction(new))
         self.refresh_encoding()
-
-    async def _show_prediction(self, new: Any) -> None:
-        await asyncio.to_thread(warm, new.predicted)
-        if self.app.prediction is new:
-            self.window.encoding.predictions.show_prediction(new)
 
     def _predicted_stimulus(self) -> int:
         return self.app.prediction.stimulus if self.app.prediction else self.app.stimulus

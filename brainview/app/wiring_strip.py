@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from PySide6.QtCore import QTimer
 
 from brainview.app.controller import Controller
+from brainview.app.widgets.flat_picture import warm
 from brainview.app.window import MainWindow
 from brainview.state.app import AppState
 from brainview.state.stimuli import Thumbs, WordIndex
@@ -91,3 +93,8 @@ class StripWiring:
         drawn = self.app.source.kind in ("measured", "predicted", "difference")
         if new >= 0 and not drawn and self.app.run is not None and new in self._scores():
             self.c.start(self.c.session.predict(brain, new))
+
+    async def _show_prediction(self, new: Any) -> None:
+        await asyncio.to_thread(warm, new.predicted)
+        if self.app.prediction is new:
+            self.window.encoding.predictions.show_prediction(new)
