@@ -123,33 +123,33 @@ def draw_pill(image: Image.Image, text: str, scale: float) -> None:
 def ortho_boxes(scene: SliceScene, size: tuple[int, int], gap: int = 8) -> dict[str, tuple[int, int, int, int]]:
     """Return where the three planes lie in a picture: (left, top, width, height), all at one magnification.
 
-    Side by side in a wide picture, as a 2 x 2 block (coronal, sagittal / axial) in a tall one.
+    Side by side in a wide picture, as a 2 x 2 block (coronal, sagittal / axial) in a square one, below each other in a
+    narrow one: whichever shows them largest.
     """
     extents = {plane: scene.extent(plane) for plane in PLANES}
-    width, height = size
-    row = ("sagittal", "coronal", "axial")
-    wide = sum(extents[p][0] for p in row)
-    high = max(extents[p][1] for p in row)
-    per_row = min((width - 4 * gap) / wide, (height - 2 * gap) / high)
-    columns = extents["coronal"][0] + extents["sagittal"][0]
-    lines = max(extents["coronal"][1], extents["sagittal"][1]) + extents["axial"][1]
-    per_block = min((width - 3 * gap) / columns, (height - 3 * gap) / lines)
+    forms = ((("sagittal", "coronal", "axial"),), (("coronal", "sagittal"), ("axial",)),
+             (("coronal",), ("sagittal",), ("axial",)))
+
+    def magnification(lines: tuple[tuple[str, ...], ...]) -> float:
+        wide = max(sum(extents[p][0] for p in line) for line in lines)
+        high = sum(max(extents[p][1] for p in line) for line in lines)
+        across, down = max(len(line) for line in lines) + 1, len(lines) + 1
+        return min((size[0] - across * gap) / wide, (size[1] - down * gap) / high)
+
+    lines = max(forms, key=magnification)
+    scale = magnification(lines)
+    wide = max(sum(extents[p][0] for p in line) * scale + (len(line) - 1) * gap for line in lines)
+    highs = [max(extents[p][1] for p in line) * scale for line in lines]
+    y = (size[1] - sum(highs) - (len(lines) - 1) * gap) / 2
     out: dict[str, tuple[int, int, int, int]] = {}
-    if per_row >= per_block:
-        x = (width - wide * per_row - 2 * gap) / 2
-        for plane in row:
-            w, h = (e * per_row for e in extents[plane])
-            out[plane] = (round(x), round((height - h) / 2), max(1, round(w)), max(1, round(h)))
+    for line, high in zip(lines, highs, strict=True):
+        x = (size[0] - wide) / 2
+        for plane in line:
+            w, h = (e * scale for e in extents[plane])
+            top = y + (high - h) / 2 if len(lines) == 1 else y
+            out[plane] = (round(x), round(top), max(1, round(w)), max(1, round(h)))
             x += w + gap
-        return out
-    x0 = (width - columns * per_block - gap) / 2
-    y0 = (height - lines * per_block - gap) / 2
-    first = extents["coronal"][0] * per_block
-    second = max(extents["coronal"][1], extents["sagittal"][1]) * per_block
-    corners = {"coronal": (x0, y0), "sagittal": (x0 + first + gap, y0), "axial": (x0, y0 + second + gap)}
-    for plane, (x, y) in corners.items():
-        w, h = (e * per_block for e in extents[plane])
-        out[plane] = (round(x), round(y), max(1, round(w)), max(1, round(h)))
+        y += high + gap
     return out
 
 
