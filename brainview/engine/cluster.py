@@ -20,6 +20,8 @@ from typing import Any
 from brainview.core.errors import BrainViewError, MissingError
 from brainview.core.names import shown
 
+#: Seconds that a worker may take to start: half a minute is not enough where ten programs share two cores.
+PATIENCE = 120
 SETTINGS = {"live": {"nthreads": 2, "nice": 0, "share": 0.45}, "batch": {"nthreads": 1, "nice": 10, "share": 0.8}}
 
 
@@ -78,7 +80,7 @@ class Cluster:
             self._own.sync(self._own._correct_state)
         self._wait_for(lane, lambda address: True)
 
-    def _wait_for(self, lane: str, accept: Callable[[str], bool], seconds: float = 60) -> None:
+    def _wait_for(self, lane: str, accept: Callable[[str], bool], seconds: float = PATIENCE) -> None:
         """Wait until the lane's worker has registered under an address that `accept` takes."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
@@ -96,7 +98,7 @@ class Cluster:
         assert self._folder is not None
         return {"nthreads": setting["nthreads"], "memory_limit": int(total * setting["share"]), "silence_logs": 50,
                 "local_directory": self._folder.name, "security": self._security, "host": "127.0.0.1",
-                "protocol": "tls://", "dashboard": False, "death_timeout": 30,
+                "protocol": "tls://", "dashboard": False, "death_timeout": PATIENCE,
                 "env": {"OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads, "MKL_NUM_THREADS": threads,
                         "BRAINVIEW_THREADS": threads, "BRAINVIEW_NICE": str(setting["nice"])},
                 "preload": ["brainview.engine.preload"]}
