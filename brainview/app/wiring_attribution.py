@@ -193,8 +193,9 @@ class AttributionWiring(Questions, Drawing, GroupWiring):
             self.state.description = about
             if self.state.setting.layer > int(about["layers"]):
                 self.state.setting = self.state.setting.having(layer=-1)
-            if self.app.stimulus < 0 and len(about["stimuli"]):
-                self.app.stimulus = int(about["stimuli"][0])
+            kept = [int(i) for i in about["stimuli"]]
+            if kept and (self.app.stimulus < 0 or (not about.get("at_hand", True) and self.app.stimulus not in kept)):
+                self.app.stimulus = kept[0]  # a shipped model beside other data can answer for its own stimuli only
         self.panel.show_model(about, self.app.stimulus)
         self._on_stimulus()
         if self.app.source.kind != KIND and not self.panel.visibleRegion().isEmpty():

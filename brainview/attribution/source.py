@@ -89,6 +89,14 @@ class Source:
         return str(self.card.get("files", {}).get("model.safetensors", ""))
 
     @property
+    def at_hand(self) -> bool:
+        """Whether the data that the run was trained on can be read; without them only the kept stimuli can be asked."""
+        try:
+            return self.dataset is not None
+        except BrainViewError:
+            return False
+
+    @property
     def test_ids(self) -> np.ndarray:
         """(n,) int64 every test stimulus whose brain can be read: the whole test part where the data are here."""
         file = self.folder / EMBEDDINGS
