@@ -16,15 +16,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure and print."""
-    from brainview.app.benchmark_viewer import measure
+    from brainview.app.benchmark_viewer import run as measure
 
     with terminal_job(quiet=args.json) as context:
-        figures = measure(args.mesh, args.rounds, peer_python=args.peer_python, context=context)
+        figures = measure(args.rounds, args.mesh, peer_python=args.peer_python, context=context)
     if args.json:
         print_json(figures)
         return 0
     rows = figures["rows"]
-    print(table([list(r.values()) for r in rows], list(rows[0])))
+    heads = list(dict.fromkeys(key for row in rows for key in row))  # the peer's rows have a column of their own
+    print(table([[row.get(key) for key in heads] for row in rows], heads))
     print(f"goal: a change costs at most {figures['goal']} bare paints: {'met' if figures['met'] else 'missed'}")
     print("\n".join(figures["notes"]))
     return 0
