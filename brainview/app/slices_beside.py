@@ -17,6 +17,7 @@ from brainview.maps.layers import Layer
 from brainview.maps.rois import RoiClass
 from brainview.maps.space import SurfaceSpace, VolumeSpace, get_space
 from brainview.scene.links import nearest_vertex, place_of
+from brainview.scene.slices import underlay_is_here
 from brainview.state.view import ViewState
 
 
@@ -104,6 +105,8 @@ class SlicesBeside(QWidget):
             if self._view.beside and self._asked is not brain_map:
                 self._asked = brain_map
                 self.volume_needed.emit(brain_map)
+        if self._view.beside and not underlay_is_here():
+            return None  # it is being unpacked; the window draws again when it is there
         if self._empty is None and self._view.beside:
             space = get_space("mni152-2mm")
             self._empty = BrainMap(np.full(space.size, np.nan, np.float32), space, "MNI152 template")

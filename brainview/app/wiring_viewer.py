@@ -37,6 +37,8 @@ class ViewerWiring:
             viewer.bars.second_wanted.connect(self.c.ask_second)
         viewer.picked.connect(self._on_pick)
         self.wire_forms(viewer)
+        if hasattr(viewer, "ready"):
+            viewer.ready.connect(lambda: self.c.start(self._warm(viewer)))
         self.c.app.events.subject.connect(lambda person, _: self._on_person(viewer, person))
         self._on_person(viewer, self.c.app.subject)
         self.window.show_viewer(True)
@@ -49,6 +51,13 @@ class ViewerWiring:
         viewer.form_needed.connect(lambda one, form: self.c.start(self._put_into(viewer, one, form)))
         viewer.beside.volume_needed.connect(lambda surface: self.c.start(self._put_in_volume(viewer, surface)))
         viewer.notice.connect(log.info)
+
+    async def _warm(self, viewer: Any) -> None:
+        """Unpack the template of the slices in a thread, after the brain: up to two seconds on a slow machine."""
+        from brainview.scene.slices import mni_underlay
+
+        await asyncio.to_thread(mni_underlay)
+        viewer.sync()
 
     def _on_person(self, viewer: Any, person: SubjectInfo | None) -> None:
         """Have the T1 of a subject whose responses lie in its own space, for the slices."""

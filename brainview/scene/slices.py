@@ -353,6 +353,11 @@ def mni_underlay() -> Callable[[np.ndarray], np.ndarray]:
     return volume_underlay(mni_template(2), mni_space(2).affine)
 
 
+def underlay_is_here() -> bool:
+    """Return whether :func:`mni_underlay` answers at once."""
+    return mni_underlay.cache_info().currsize > 0
+
+
 def volume_underlay(volume: np.ndarray, affine: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Return a function that samples an anatomy (x, y, z) linearly at world mm; 0..1 = 2nd..99.5th centile."""
     from scipy.ndimage import map_coordinates
