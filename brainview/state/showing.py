@@ -10,7 +10,8 @@ import numpy as np
 from brainview.core.errors import BrainViewError, MissingError
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.display import ColorRule, rule_for
-from brainview.maps.space import ParcelSpace, Space, SurfaceSpace, VolumeSpace
+from brainview.maps.grayordinates import cortex_space
+from brainview.maps.space import GrayordinateSpace, ParcelSpace, Space, SurfaceSpace, VolumeSpace
 from brainview.state.app import GROUP, Prediction, Source
 from brainview.state.session import Session
 
@@ -34,6 +35,14 @@ def is_drawable(space: Space) -> bool:
     except BrainViewError:
         return False
     return True
+
+
+def mesh_for(space: Space) -> str:
+    """Return the mesh a map is put on: ``own`` where its own surface can be drawn (fsLR of grayordinates), else
+    fsaverage5."""
+    root = space.root
+    own = cortex_space(root) if isinstance(root, GrayordinateSpace) else root
+    return "own" if isinstance(own, SurfaceSpace) and is_drawable(own) else "fsaverage5"
 
 
 def common_limit(*maps: BrainMap) -> float:
@@ -196,7 +205,8 @@ class Shower:
         known = self._surface.get(id(found))
         if known is not None and known[0] is found:
             return known[1]
-        drawn = await self.session.ask(TO_SURFACE, f"Put {found.name} on the cortex", map=found, mesh="fsaverage5")
+        drawn = await self.session.ask(TO_SURFACE, f"Put {found.name} on the cortex", map=found,
+                                       mesh=mesh_for(found.space))
         if len(self._surface) > 32:
             self._surface.clear()
         self._surface[id(found)] = (found, drawn)
