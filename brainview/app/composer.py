@@ -58,6 +58,7 @@ class ComposerDialog(QDialog):
 
     def __init__(self, parent: QWidget | None, maps: dict[str, str], barred: set[str], folder: str) -> None:
         super().__init__(parent)
+        self.asked = 0  # previews asked for
         self.setWindowTitle("Compose a figure")
         self.setModal(False)
         self.resize(1060, 720)
@@ -83,6 +84,7 @@ class ComposerDialog(QDialog):
         self.columns = _whole(2, 1, 6, "Columns")
         self.dpi = _whole(300, 72, 1200, "Dots per inch")
         self.cm = QDoubleSpinBox()
+        self.cm.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.cm.setRange(4, 60)
         self.cm.setDecimals(1)
         self.cm.setValue(17.0)

@@ -19,6 +19,8 @@ PICTURE = "brainview.scene.jobs:picture"
 MANY = "brainview.cli.many:draw"
 #: Dots per inch of the preview.
 ROUGH = 110
+#: Size of the words in a drawn brain, by that of a picture alone: about 5.5 points, the least that journals print.
+LETTERS = 0.5
 #: Regions of a cell of bars.
 MOST_BARS = 18
 
@@ -72,13 +74,14 @@ class Composing:
         return out
 
     async def _preview(self, dialog: ComposerDialog, maps: dict[str, BrainMap], pictures: dict[tuple, Any]) -> None:
-        dialog.number = number = getattr(dialog, "number", 0) + 1  # type: ignore[attr-defined]
+        dialog.asked += 1
+        mine = dialog.asked
         try:
             sheet = await self.composed(dialog.wishes, dialog.settings(), maps, pictures, dpi=ROUGH)
         except BrainViewError as err:
             dialog.show_sheet(None, str(err))
             return
-        if dialog.number == number:  # type: ignore[attr-defined]
+        if dialog.asked == mine:  # the newest wish only
             dialog.show_sheet(sheet)
 
     async def _save_composed(self, dialog: ComposerDialog, maps: dict[str, BrainMap], pictures: dict[tuple, Any],
@@ -136,7 +139,7 @@ class Composing:
         key = (wish.key, wish.view, size, rule, tuple(outlines), look["surface"])
         if key not in pictures:
             pictures[key] = await self.session.ask(PICTURE, f"Draw {drawn.name}", map=drawn, size=size, rule=rule,
-                                                   look=look, outlines=outlines, scale=dpi / 72 * 0.75)
+                                                   look=look, outlines=outlines, scale=dpi / 72 * LETTERS)
         return Cell(wish.title or drawn.name, pictures[key], (ratio, 1.0), (rule, drawn))
 
     def _bars(self, wish: Wish, maps: dict[str, BrainMap]) -> Cell:
