@@ -1,9 +1,10 @@
-"""``brainview inspect PATH``: what is in a folder, its responses unread, or in the checkpoint of a brain encoder."""
+"""``brainview inspect PATH``: what is in a folder, its responses unread, in a map file, or in a checkpoint."""
 
 from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 from typing import Any
 
 from brainview.cli.terminal import add_json, print_json, table, terminal_job
@@ -18,7 +19,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "Each layout is known by what lies in its folder:\n" + "\n".join(
         f"  {r.layout:16}{r.looks_for}" for r in readers())
     parser.add_argument("path", help="a data set: Algonauts 2023 folder, NSD tree, or a folder with dataset.toml; "
-                        "or a .pth / .safetensors checkpoint of UMBRAE or VINDEX: its keys, one by one")
+                        "a map or surface file (NIfTI, GIFTI, CIFTI, MGH, FreeSurfer, csv, npy): space, orientation, "
+                        "values; or a .pth / .safetensors checkpoint of UMBRAE or VINDEX: its keys, one by one")
     parser.add_argument("--rois", action="store_true", help="print the size of every ROI")
     add_json(parser)
 
@@ -32,7 +34,16 @@ def run(args: argparse.Namespace) -> int:
         print_json(found) if args.json else print(checkpoint_text(found))
         return 0
     from brainview.datasets.jobs import inspect
+    from brainview.datasets.registry import recognised
 
+    path = Path(args.path).expanduser()
+    if path.is_file() and path.suffix.lower() != ".zip" and not recognised(path):
+        from brainview.maps.describe import describe_file
+
+        with terminal_job(quiet=True) as context:
+            file = describe_file(path, context=context)
+        print_json(file) if args.json else print(map_text(file))
+        return 0
     with terminal_job(quiet=True) as context:
         report = inspect(args.path, context=context)
     if args.json:
@@ -64,6 +75,47 @@ def as_text(report: dict[str, Any], *, rois: bool = False) -> str:
     lines += ["", "Problems:" if report["problems"] else "No problems found.",
               *(f"  - {shown(p, limit=1000)}" for p in report["problems"])]
     return "\n".join(lines)
+
+
+def map_text(told: dict[str, Any]) -> str:
+    """Return a description of ``maps.describe.describe_file`` for a terminal."""
+    maps = told.get("maps", [])
+    count = f", {len(maps)} map{'s' if len(maps) != 1 else ''}" if maps else ""
+    lines = [f"{shown(os.path.basename(told['file']))}: {told['format']}, {told['bytes'] / 1e6:,.2f} MB{count}"
+             + (", simulated brains" if told["phantom"] else "")]
+    if "mesh" in told:
+        mesh = told["mesh"]
+        box = ", ".join(f"{a:g} to {b:g}" for a, b in zip(mesh["low_mm"], mesh["high_mm"], strict=True))
+        return "\n".join([*lines, f"{mesh['vertices']:,} vertices, {mesh['faces']:,} faces, x y z {box} mm"])
+    if told["partial"]:
+        lines.append(f"Only the first map was read: {told['partial']}")
+    spaces = list(dict.fromkeys(_space_line(m["space"], told["stored_axes"]) for m in maps))
+    lines += [*spaces[:3], "", table([_map_row(number, m) for number, m in enumerate(maps[:50])],
+              ["map", "name", "kind", "units", "with data", "zeros", "minimum", "median", "maximum", "labels"])]
+    if len(maps) > 50:
+        lines.append(f"... and {len(maps) - 50:,} more")
+    notes = list(dict.fromkeys(note for m in maps for note in m["notes"]))
+    return "\n".join([*lines, *(["", "What was assumed or found:", *(f"  - {shown(n, limit=400)}" for n in notes)]
+                                if notes else [])])
+
+
+def _space_line(space: dict[str, Any], stored: str) -> str:
+    root = "" if space["root"] == space["name"] else f" of {shown(space['root'])}"
+    line = f"Space: {shown(space['name'])}{root} ({space['kind']}), {space['size']:,} locations"
+    if "shape" in space:
+        grid = " x ".join(map(str, space["shape"]))
+        zooms = " x ".join(f"{z:g}" for z in space["zooms_mm"])
+        centre = ", ".join(f"{c:g}" for c in space["centre_mm"])
+        turned = f" (in the file {stored})" if stored and stored != space["axes"] else ""
+        line += (f", {grid} voxels of {zooms} mm, axes {space['axes']}{turned}, centre at {centre} mm, "
+                 f"coordinates: {shown(space['world'])}")
+    return line
+
+
+def _map_row(number: int, one: dict[str, Any]) -> list[Any]:
+    labels = f"{len(one['labels'])} occur" if "labels" in one else ""
+    return [number, shown(one["name"], limit=40), one["kind"], shown(one["units"]), one["with_data"], one["zeros"],
+            one.get("minimum"), one.get("median"), one.get("maximum"), labels]
 
 
 def checkpoint_text(found: dict[str, Any]) -> str:

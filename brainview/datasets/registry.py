@@ -78,6 +78,11 @@ def readers() -> Iterator[Reader]:
         yield entry.load()
 
 
+def recognised(path: os.PathLike | str) -> bool:
+    """True when some reader knows `path` as a data set."""
+    return any(reader.recognises(Path(path).expanduser()) for reader in readers())
+
+
 def open_dataset(path: os.PathLike | str) -> Dataset:
     """Open the data set at `path`, whatever its layout.
 
@@ -118,5 +123,5 @@ def _unknown(path: Path) -> FormatError:
     else:
         remedy = "'brainview inspect --help' lists what each layout looks for; your own data need a dataset.toml."
     names = ", ".join(shown(p.name, limit=40) for p in inside[:4]) + (" …" if len(inside) > 4 else "")
-    seen = f"it holds {names}" if inside else "it is empty" if path.is_dir() else "it is a file"
+    seen = f"it holds {names}" if inside else "it is empty" if path.is_dir() else "it is no folder"
     return FormatError(f"is no data set that BrainView knows: {seen}", where=path, remedy=remedy)

@@ -69,3 +69,35 @@ def test_a_checkpoint_is_told_key_by_key(tmp_path, capsys):
     assert found["kind"] is None and "is no brain encoder" in found["why"]
     (tmp_path / "junk.pth").write_bytes(b"junk")
     assert main(["inspect", str(tmp_path / "junk.pth")]) == 1
+
+
+def test_a_map_file_is_told_with_space_orientation_and_values(tmp_path, capsys):
+    import nibabel as nib
+    import numpy as np
+
+    values = np.arange(24, dtype=np.float32).reshape(2, 3, 4) - 3
+    values[0, 0, 0] = np.nan
+    nib.Nifti1Image(values, np.diag([-2.0, 2, 3, 1])).to_filename(tmp_path / "effect.nii.gz")
+    assert main(["inspect", str(tmp_path / "effect.nii.gz")]) == 0
+    out = capsys.readouterr().out
+    for words in ("NIfTI", "1 map", "2 x 3 x 4 voxels of 2 x 2 x 3 mm", "axes RAS (in the file LAS)", "diverging", "23",
+                  "-2", "20"):
+        assert words in out, (words, out)
+    assert main(["inspect", str(tmp_path / "effect.nii.gz"), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["stored_axes"] == "LAS" and told["maps"][0]["maximum"] == 20 and told["maps"][0]["zeros"] == 1
+
+
+def test_a_surface_file_is_told_as_a_mesh_and_text_is_refused(tmp_path, capsys):
+    import numpy as np
+    from nibabel.freesurfer import write_geometry
+
+    points = np.array([[0, 0, 0], [10, 0, 0], [0, 20, 0], [0, 0, 30.5]])
+    write_geometry(tmp_path / "lh.pial", points, np.array([[0, 1, 2], [0, 2, 3], [0, 3, 1], [1, 3, 2]]))
+    assert main(["inspect", str(tmp_path / "lh.pial")]) == 0
+    out = capsys.readouterr().out
+    assert "4 vertices, 4 faces" in out and "0 to 30.5 mm" in out
+    (tmp_path / "notes.txt").write_text("nothing to see")
+    assert main(["inspect", str(tmp_path / "notes.txt")]) == 1
+    told = capsys.readouterr()
+    assert told.err.count("\n") == 1 and "no map that can be read" in told.err

@@ -65,6 +65,12 @@ def read(path: os.PathLike | str, wanted: Wanted) -> list[BrainMap]:
         return read_frames(data, header, wanted, Path(path))
 
 
+def stored_affine(path: os.PathLike | str) -> np.ndarray:
+    """Return the (4, 4) affine, voxel index to mm, as the file has it, before its axes are turned to RAS."""
+    with ByteSource(_header_file(path)) as source:
+        return np.array(read_header(source).affine)
+
+
 def _partner(path: Path, old: str, new: str) -> Path | None:
     base = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
     if not base.lower().endswith(old):
