@@ -57,6 +57,7 @@ class TrainingWiring(FormWiring):
         self.c, self.app, self.panel = controller, controller.app, controller.window.subjects
         self.state = TrainingState()
         self.jobs: dict[str, Any] = {}
+        self._begun: dict[str, dict[str, Any]] = {}  # run -> what it was begun with, should it write nothing
         self._forms = {}
         self._windows: list[Any] = []
         self._reading = False
@@ -111,6 +112,8 @@ class TrainingWiring(FormWiring):
             return
         path = str(arguments_of(job)["run"])
         self.jobs[path] = job
+        if function_of(job) == TRAIN:
+            self._begun[path] = arguments_of(job)
         self.state.watched = path
         job.changed.connect(lambda: self._on_progress(path, job))
         self._looks.start()
@@ -120,8 +123,14 @@ class TrainingWiring(FormWiring):
         if path == self.state.watched:
             self.refresh_live()
         if job.status not in ("queued", "running") and self.jobs.get(path) is job:
+            self.c.start(self._ended(path, job))
+
+    async def _ended(self, path: str, job: Any) -> None:
+        """Read where a run stands that no longer trains; until then it is not called unwritten."""
+        await self._list_runs()
+        if self.jobs.get(path) is job:
             del self.jobs[path]
-            self.refresh_runs()
+            self.refresh_live()
             self._read_curves(path)
             if not self.jobs:
                 self._looks.stop()
@@ -130,7 +139,7 @@ class TrainingWiring(FormWiring):
         path = self.state.watched
         self.panel.live_section.setVisible(bool(path))
         if path:
-            self.panel.live.show_run(path, self.state.entry(path), self.jobs.get(path))
+            self.panel.live.show_run(path, self.state.entry(path), self.jobs.get(path), again=path in self._begun)
 
     def _on_watched(self, new: str, old: str) -> None:
         self.state.curves = None
@@ -173,10 +182,12 @@ class TrainingWiring(FormWiring):
         await self._discard(path)
 
     async def _resume(self, path: str) -> None:
-        if path in self.jobs:
+        if path in self.jobs and self.jobs[path].status in ("queued", "running"):
             return
         self.panel.show_page("training")
-        job = self.c.engine.submit(RESUME, title=f"Train {Path(path).name}", lane="batch", arguments={"run": path})
+        anew = self.state.entry(path) is None and path in self._begun  # stopped before it had a folder to go on from
+        job = self.c.engine.submit(TRAIN if anew else RESUME, title=f"Train {Path(path).name}", lane="batch",
+                                   arguments=self._begun[path] if anew else {"run": path})
 
         async def opened(done: str) -> str:
             await self.c.session.open_run(done)

@@ -47,21 +47,23 @@ class _Options(argparse.Action):
 
 def options_text(name: str) -> str:
     """Return the presets and settings of a system as text."""
+    from brainview.state.training_words import PRESETS
     from brainview.training.options import describe
 
     found = describe(name)
-    presets = [[preset, ", ".join(f"{k}={v}" for k, v in values.items()) or "the defaults below"]
+    notes = PRESETS.get(name, {}) | found["preset_notes"]
+    presets = [[preset, notes.get(preset, ""), ", ".join(f"{k}={v}" for k, v in values.items()) or "the defaults below"]
                for preset, values in found["presets"].items()]
-    rows = [[o["name"], "''" if o["default"] == "" else str(o["default"]), _hint(o)] for o in found["options"]]
-    return (f"{found['title']}: {found['about']}\n\n" + table(presets, ["preset", "sets"]) + "\n\n"
+    rows = [[o["name"], "''" if o["default"] == "" else str(o["default"]), _hint(name, o)] for o in found["options"]]
+    return (f"{found['title']}: {found['about']}\n\n" + table(presets, ["preset", "what for", "sets"]) + "\n\n"
             + table(rows, ["setting", "default", "what it is"]))
 
 
-def _hint(option: dict[str, Any]) -> str:
-    """Return what a setting is: its choices and its own words, or those that the training form has for its name."""
-    from brainview.state.training import WORDS
+def _hint(system: str, option: dict[str, Any]) -> str:
+    """Return what a setting is: its choices and the words that the training form has for it, or else its own."""
+    from brainview.state.training_words import words_of
 
-    words = option["hint"] or WORDS.get(option["name"], ("", "", None))[1]
+    words = words_of(system, option["name"])[1] or option["hint"]
     choices = " | ".join(map(str, option["choices"]))
     return choices if not words or words == choices else f"{choices}: {words}" if choices else words
 

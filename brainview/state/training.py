@@ -19,6 +19,7 @@ from brainview.core.errors import BrainViewError
 from brainview.core.files import read_json, write_json
 from brainview.core.paths import data_dir
 from brainview.core.systems import SYSTEMS
+from brainview.state.training_words import ABOUT, ALWAYS, CHOICES, MAIN, PRESETS, UNREAD, words_of
 
 #: File of the data folder with the runs that were opened elsewhere, and how many are kept.
 RECENT, RECENT_LIMIT = "recent_runs.json", 30
@@ -75,70 +76,6 @@ class Option:
         return ""
 
 
-#: Feature spaces that work without a download come first; any other name can be typed.
-FEATURES: tuple[tuple[str, str], ...] = (
-    ("gabor", "Gabor energies: edges and contrast, no network"),
-    ("efficientnet-lite0", "EfficientNet-Lite0: small ImageNet network"),
-    ("timm:eva02_base_patch14_224.mim_in22k", "EVA02 base: the network of LLM-VEM (needs its weights)"),
-)
-#: What a system does, in the words of the form; a system that is not here says it itself.
-ABOUT = {
-    "ridge": "Predicts each location's response from picture features by ridge regression: strong, and quick to fit.",
-    "whole-brain": "A transformer over the whole brain volume, aligned with CLIP pictures and captions.",
-    "mindeye": "A residual network from the most reliable voxels to CLIP, with MindEye's contrastive loss.",
-    "ridge-clip": "Ridge regression from voxels to CLIP pictures and captions: strong, and quick to fit.",
-}
-#: option -> (title, hint, bounds); "" keeps the system's own words.
-WORDS: dict[str, tuple[str, str, tuple[float, float] | None]] = {
-    "features": ("Features", "What describes the pictures.", None),
-    "method": ("Choose alpha by", "How the ridge penalty of every vertex is chosen, on training images only.", None),
-    "folds": ("Folds", "Parts of the training images for K-fold; an image is never in two parts.", (2, 20)),
-    "components": ("Principal components", "Features are reduced to this many, fitted on training images. 0 keeps "
-                   "all.", (0, 20_000)),
-    "bootstraps": ("Bootstrap draws", "Draws of images behind the intervals.", (0, 10_000)),
-    "permutations": ("Permutations", "Shuffles of images behind the chance baseline.", (0, 10_000)),
-    "variant": ("Response set", "Which of the data's response sets; empty takes the one of the Data page.", None),
-    "seed": ("Seed", "Decides every random choice; written into the model's card.", (0, 2**31 - 1)),
-    "val": ("Validation share", "Share of the training images that choose the stop.", (0, 0.5)),
-    "test": ("Test share", "Share held out where the data set itself names no test images.", (0, 0.5)),
-    "epochs": ("Epochs", "Passes over the training images.", (1, 10_000)),
-    "batch": ("Batch", "Images of one step; more need more memory.", (2, 65_536)),
-    "lr": ("Learning rate", "Highest step size of the schedule.", (1e-8, 10)),
-    "weight_decay": ("Weight decay", "Pull of the weights towards zero.", (0, 10)),
-    "patience": ("Patience", "Epochs without a better validation score before it stops; 0 never stops early.",
-                 (0, 10_000)),
-    "dropout": ("Dropout", "Share of units silenced in training.", (0, 0.99)),
-    "noise": ("Input noise", "Standard deviation of noise added to the responses in training.", (0, 10)),
-    "queue": ("Queue", "Embeddings of earlier batches kept as extra negatives.", (0, 1_000_000)),
-    "temperature": ("Temperature", "Sharpness of the contrastive loss; 0 takes the target model's.", (0, 10)),
-    "clip": ("Target model", "phantom-clip, or an open_clip name such as ViT-H-14:laion2b_s32b_b79k.", None),
-    "captions": ("Captions", "Where the texts come from; auto takes the data set's longest.", None),
-    "region": ("Part of the brain", "brain, a class of regions, or class:region.", None),
-    "weighting": ("Voxel weights", "Reliable voxels count more, or all the same.", None),
-    "encoder": ("Size", "Size of the transformer.", None),
-    "patch": ("Patch", "Edge of a token in voxels of 2 mm; 0 takes the size's own.", (0, 91)),
-    "targets": ("Align with", "Pictures, captions, or both.", None),
-    "precision": ("Precision", "bf16 is faster on a GPU.", None),
-    "voxels": ("Voxels", "How many of the most reliable voxels are used.", (10, 1_000_000)),
-    "hidden": ("Hidden width", "", (1, 65_536)),
-    "blocks": ("Blocks", "", (1, 256)),
-    "keep_model": ("Keep the model", "Store what predicts new pictures, not only the scores.", None),
-}
-#: Choices that the systems name only in prose.
-CHOICES: dict[str, tuple[tuple[str, str], ...]] = {
-    "method": (("gcv", "Generalised cross-validation"), ("kfold", "K-fold cross-validation")),
-    "weighting": (("reliability", "By reliability"), ("none", "All the same")),
-    "targets": (("both", "Pictures and captions"), ("image", "Pictures"), ("text", "Captions")),
-    "precision": (("no", "float32"), ("bf16", "bfloat16"), ("fp16", "float16")),
-}
-#: Options that a system's shared settings hold and it does not read.
-UNREAD: dict[str, tuple[str, ...]] = {
-    "ridge-clip": ("encoder", "patch", "epochs", "batch", "lr", "temperature", "queue", "noise", "weight_decay",
-                   "patience", "voxels", "hidden", "blocks", "dropout", "precision", "targets"),
-}
-MAIN = ("features", "clip", "captions", "encoder", "epochs", "batch", "lr", "method", "trunk", "stage", "lam")
-
-
 @dataclass(frozen=True, eq=False)
 class SystemForm:
     """What the form of one system holds."""
@@ -157,9 +94,9 @@ class SystemForm:
         presets = {str(k): dict(v) for k, v in dict(result.get("presets") or {}).items()} or {"default": {}}
         touched = {key for values in presets.values() for key in values}
         options = tuple(_option(row, name, touched) for row in result.get("options", ())
-                        if row["name"] not in UNREAD.get(name, ()) and not _of_another(row, name))
+                        if row["name"] not in UNREAD.get(name, ()))
         return SystemForm(name, str(result.get("title", name)), ABOUT.get(name) or str(result.get("about", "")),
-                          presets, dict(result.get("preset_notes") or {}), options)
+                          presets, {**PRESETS.get(name, {}), **dict(result.get("preset_notes") or {})}, options)
 
     def option(self, name: str) -> Option | None:
         """Return an option by name."""
@@ -180,9 +117,11 @@ class SystemForm:
         return [o.title for o in self.options if o.name in values and values[o.name] != base[o.name]]
 
     def preset_words(self, preset: str) -> str:
-        """Return what a preset does, in a sentence or as the settings it changes."""
-        if self.preset_notes.get(preset):
-            return str(self.preset_notes[preset])
+        """Return what a preset is for in a sentence, or else the settings it changes."""
+        return str(self.preset_notes.get(preset) or self.preset_settings(preset))
+
+    def preset_settings(self, preset: str) -> str:
+        """Return the settings that a preset changes, in words."""
         own = self.presets.get(preset, {})
         titles = {o.name: o.title for o in self.options}
         told = [f"{titles.get(k, k)} {_short(v)}" for k, v in own.items()]
@@ -201,15 +140,9 @@ def _short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _of_another(row: Mapping[str, Any], name: str) -> bool:
-    """Tell whether the hint begins with another system's name: ``mindeye: the most reliable ones``."""
-    head = str(row.get("hint", "")).partition(":")[0].strip()
-    return head != name and (head in SYSTEMS or head in ("mindeye", "mindeye2", "tgbd"))
-
-
 def _option(row: Mapping[str, Any], system: str, touched: set[str]) -> Option:
     name, default = str(row["name"]), row.get("default")
-    title, hint, bounds = WORDS.get(name, ("", "", None))
+    title, hint, bounds = words_of(system, name)
     own = re.sub(rf"^{re.escape(system)}:\s*", "", str(row.get("hint") or ""))
     found = [tuple(c) if isinstance(c, (tuple, list)) else (c, str(c)) for c in row.get("choices") or ()]
     choices: tuple[tuple[Any, str], ...] = tuple((c, w) for c, w in found)
@@ -222,7 +155,8 @@ def _option(row: Mapping[str, Any], system: str, touched: set[str]) -> Option:
     kind = "features" if name == "features" else "choice" if choices else "run" if run else \
         {"int": "int", "float": "float", "bool": "bool"}.get(str(row.get("kind")), "text")
     low, high = row.get("low"), row.get("high")
-    main = kind in ("features", "run") or (name in MAIN and (name in touched or name == "epochs"))
+    main = kind in ("features", "run") or (name in MAIN and (name in touched or name == "epochs")) \
+        or name in ALWAYS.get(system, ())
     bounds = bounds if bounds is not None else (-1e9, 1e9)
     return Option(name, str(row.get("title") or title or name.replace("_", " ").capitalize()), kind, default,
                   hint or own[:1].upper() + own[1:], choices, bounds[0] if low is None else float(low),

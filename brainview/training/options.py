@@ -71,7 +71,7 @@ def choices_of(comment: str) -> tuple[tuple[str, ...], str]:
         plain = shorter
     head, _, rest = plain.partition(":")
     words = [w.strip() for w in head.split("|")]
-    if all(_WORD.fullmatch(w) for w in words):
+    if len(words) > 1 and all(_WORD.fullmatch(w) for w in words):
         return tuple(words), (rest.strip() or comment)
     return (), comment
 

@@ -41,7 +41,7 @@ def test_form_is_made_from_the_system_and_its_preset(page):
     assert kinds == {"features": QComboBox, "method": QComboBox, "folds": QSpinBox, "val": QLineEdit,
                      "keep_model": QCheckBox}
     assert form.field("components").value() == 500, "the preset 'demo' says 500"
-    assert "Principal components 500" in form.preset_words.text()
+    assert "Gabor" in form.preset_words.text() and "Principal components 500" in form.preset_words.toolTip()
     form.field("components").setValue(321)
     page.settle()
     assert page.wiring.state.values["components"] == 321
@@ -124,6 +124,31 @@ def test_an_unfinished_run_is_resumed_from_the_list(page):
     job = next(j for j in page.engine.jobs if j.function == RESUME)
     assert job.arguments == {"run": f"{RUNS}/phantom-mindeye"} and job.lane == "batch"
     assert page.app.run is not None and page.app.run.path == f"{RUNS}/phantom-mindeye"
+
+
+def test_a_run_paused_before_it_wrote_anything_is_begun_again(page):
+    live = page.window.subjects.live
+    page.engine.held.add(TRAIN)
+    choose(page, "whole-brain").button.click()
+    page.until(lambda: live.pause.isVisibleTo(live))
+    first = next(j for j in page.engine.jobs if j.function == TRAIN)
+    live.pause.click()
+    page.until(lambda: live.resume.isVisibleTo(live))
+    assert live.words.whole() == "Stopped before anything was written; Resume begins it again"
+    assert not live.open.isVisibleTo(live) and not live.pause.isVisibleTo(live)
+    page.engine.held.discard(TRAIN)
+    live.resume.click()
+    page.until(lambda: page.app.run is not None)
+    again = [j for j in page.engine.jobs if j.function == TRAIN]
+    assert len(again) == 2 and again[1].arguments == first.arguments and page.app.run.path == first.arguments["run"]
+    assert not any(j.function == RESUME for j in page.engine.jobs)
+
+
+def test_a_run_that_is_gone_says_so(page):
+    live = page.window.subjects.live
+    page.wiring.state.watched = "/elsewhere/gone"
+    page.until(lambda: "from the form" in live.words.whole())
+    assert not live.resume.isVisibleTo(live) and not live.open.isVisibleTo(live)
 
 
 def test_cancel_puts_the_run_away_and_brings_it_back(page):

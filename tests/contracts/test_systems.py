@@ -6,6 +6,8 @@ import pytest
 
 from brainview.core.systems import SYSTEMS, load
 from brainview.state.glossary import definition
+from brainview.state.training import SystemForm
+from brainview.training.options import describe
 
 
 @pytest.mark.parametrize("name", sorted(SYSTEMS))
@@ -23,3 +25,14 @@ def test_entry_imports_trains_by_keyword_and_presents(name):
     assert next(iter(present)) == "run" and "context" in present
     assert all(isinstance(c, str) for c in getattr(module, "COLUMNS", ()))
     assert [c for c in getattr(module, "COLUMNS", ()) if not definition(c)] == [], "every figure is defined on hover"
+
+
+@pytest.mark.parametrize("name", sorted(SYSTEMS))
+def test_every_setting_and_preset_is_explained_and_no_preset_sets_what_the_form_hides(name):
+    form = SystemForm.from_job(describe(name))
+    mute = [o.name for o in form.options if len(o.hint) < 15]
+    assert mute == [], "say what they are in brainview/state/training_words.py"
+    assert [p for p in form.presets if not form.preset_notes.get(p)] == []
+    known = {o.name for o in form.options}
+    hidden = {(preset, key) for preset, values in form.presets.items() for key in values if key not in known}
+    assert hidden == set(), "the window would train this preset otherwise than the command"

@@ -21,9 +21,10 @@ from PySide6.QtWidgets import (
 from brainview.app.panels.training.needs import Needs
 from brainview.app.theme import GRID
 from brainview.app.widgets.basics import Section, button, label, restyle
-from brainview.core.names import shown
+from brainview.core.names import plain, shown
 from brainview.core.systems import SYSTEMS
-from brainview.state.training import FEATURES, Option, RunEntry, SystemForm
+from brainview.state.training import Option, RunEntry, SystemForm
+from brainview.state.training_words import FEATURES
 
 
 def narrow(box: QComboBox, name: str) -> QComboBox:
@@ -299,6 +300,7 @@ class TrainingForm(QWidget):
         words = "" if form is None else f"Differs from the preset in {', '.join(changed).lower()}." if changed else \
             form.preset_words(preset)
         self.preset_words.setText(shown(words, limit=400))
+        self.preset_words.setToolTip("" if form is None else plain(form.preset_settings(preset), limit=800))
         self.preset_words.setVisible(bool(words))
         self.reset.setVisible(bool(changed))
 

@@ -124,33 +124,40 @@ class LiveRun(QFrame):
                        row(self.pause, self.resume, self.open, self.card, filler, self.stop, stretch=4)):
             box.addWidget(widget)
 
-    def show_run(self, path: str, entry: RunEntry | None, job: Any) -> None:
-        """Show another run, or how far it is now; `job` is its job or None."""
+    def show_run(self, path: str, entry: RunEntry | None, job: Any, *, again: bool = False) -> None:
+        """Show another run, or how far it is now; `job` is its job or None.
+
+        `again` tells that a run which has written nothing yet can be begun once more with the same settings.
+        """
         self._path = path
         active = job is not None and job.status in ("queued", "running")
         self.title.show_text(entry.name if entry else path.rsplit("/", 1)[-1])
         self.badge.setVisible(bool(entry and entry.phantom))
         if active:
             self.words.show_text(progress_words(job))
+        elif job is not None and entry is None:
+            self.words.show_text("Reading what it wrote…")
         else:
-            self.words.show_text(self._standing(entry))
+            self.words.show_text(self._standing(entry, again))
         self.bar.setVisible(active and job.status == "running")
         if active:
             self.bar.setValue(int(1000 * job.done / job.total) if job.total else 0)
         unfinished = entry is not None and not entry.finished and not active
         self.pause.setVisible(active)
         self.stop.setVisible(active)
-        self.resume.setVisible(unfinished)
+        self.resume.setVisible(unfinished or (entry is None and again and job is None))
         self.open.setVisible(not active and entry is not None and entry.usable)
         self.card.setVisible(not active and entry is not None)
 
     @staticmethod
-    def _standing(entry: RunEntry | None) -> str:
+    def _standing(entry: RunEntry | None, again: bool) -> str:
         if entry is None:
-            return "Waiting for its first checkpoint"
+            return "Stopped before anything was written; Resume begins it again" if again else \
+                "Nothing was written; train it again from the form"
         if entry.finished:
             return f"Finished · {entry.title}"
-        return f"Paused{': ' + entry.progress if entry.progress else ''} · {entry.title}"
+        where = entry.progress or ("" if entry.usable else "before its first checkpoint")
+        return f"Paused{': ' + where if where else ''} · {entry.title}"
 
     def show_curves(self, curves: Curves | None) -> None:
         """Show the curves of the run."""
