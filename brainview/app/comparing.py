@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
 
-from brainview.app.theme import GRID, color
+from brainview.app.theme import GRID
 from brainview.app.widgets.basics import button, label
-from brainview.app.widgets.plots import library
+from brainview.app.widgets.distributions import DensityPlot
 from brainview.core.errors import MissingError
 from brainview.core.names import shown
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.layers import Gate
+from brainview.scene.colors import bar_title
 from brainview.state import layers
 from brainview.state.app import GROUP, Source
 from brainview.state.recipes import where_of
@@ -47,20 +47,8 @@ class ComparisonDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle("Comparison")
         self.resize(560, 560)
-        pg = library()
-        self.plot = pg.PlotWidget()
-        ink = color("text2")
-        self.plot.setBackground(color("surface"))
-        self.plot.plot(result["x"], result["y"], pen=None, symbol="o", symbolSize=3, symbolPen=None,
-                       symbolBrush=pg.mkBrush(color("accent").red(), color("accent").green(), color("accent").blue(),
-                                              90))
-        self.plot.addItem(pg.InfiniteLine(angle=45, pen=pg.mkPen(ink, style=pg.QtCore.Qt.PenStyle.DashLine)))
-        for side, one in (("bottom", first), ("left", second)):
-            axis = self.plot.getAxis(side)
-            axis.setLabel(shown(f"{one.name} ({one.units})" if one.units else one.name, limit=80), color=ink.name())
-            axis.setTextPen(ink)
-            axis.setPen(ink)
-        self.plot.setAccessibleName(f"{first.name} against {second.name}")
+        self.plot = DensityPlot(f"{first.name} against {second.name}", 320)
+        self.plot.show_values(result["x"], result["y"], (bar_title(first), bar_title(second)), "where both are equal")
         column = QVBoxLayout(self)
         column.setContentsMargins(2 * GRID, 2 * GRID, 2 * GRID, 2 * GRID)
         column.setSpacing(GRID)
@@ -119,9 +107,8 @@ class Comparing:
         if self.held is None or drawn is None:
             raise MissingError("no map is held", remedy="Show the first map and choose Hold this map.")
         first, second = self.held, self._named(drawn)
-        work = self.session.ask(COMPARE, f"Compare {first.name} and {second.name}", lane="batch", first=first,
-                                second=second)
-        result, _ = await asyncio.gather(work, asyncio.to_thread(library))  # the plots' imports, beside the window
+        result = await self.session.ask(COMPARE, f"Compare {first.name} and {second.name}", lane="batch", first=first,
+                                        second=second)
         wheres = (self.held_where, where_of(self.app, self.app.source))
         able = all(w.get("metric") and w.get("brain") != GROUP for w in wheres) \
             and wheres[0]["metric"] == wheres[1]["metric"]

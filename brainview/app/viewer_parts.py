@@ -145,7 +145,8 @@ class Drawn:
             canvas.set_rule(view.rule)
         if layers and relaid:
             canvas.set_layers(layers)
-        if self._differs("outlines", (view.outlines, view.show_names, space)) or fresh:
+        root = None if brain_map is None else brain_map.space.root
+        if self._differs("outlines", (view.outlines, view.show_names, space, root)):
             canvas.set_outlines(outlines(), view.show_names)
         if self._differs("picked", view.picked) or fresh:
             canvas.set_marker(marker_of(canvas.scene, view.picked))

@@ -18,8 +18,8 @@ from brainview.maps.brainmap import BrainMap
 from brainview.maps.meshes import load_mesh
 from brainview.maps.space import SurfaceSpace
 
-#: The most points that a scatter plot gets.
-POINTS = 4000
+#: The most locations that a plot gets.
+POINTS = 200_000
 
 
 def compare(first: BrainMap, second: BrainMap, *, spins: int = 200, seed: int = 0,

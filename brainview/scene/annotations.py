@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from brainview.core.names import shown
 from brainview.core.paths import resource
 from brainview.maps.display import Pick
 from brainview.maps.rois import RoiClass
-from brainview.scene.outlines import anchors, borders
+from brainview.scene.outlines import Crossing, anchors, crossing, drawn
 
 if TYPE_CHECKING:
     from brainview.scene.surface import SurfaceScene, _Cell
@@ -37,11 +38,12 @@ class Annotations:
         self._names = False
         self._pick: Pick | None = None
         self._lines: dict[str, list[vtkPolyDataMapper]] = {}
+        self._crossings: dict[tuple[int, str], tuple[np.ndarray, np.ndarray, dict, Crossing]] = {}
         self._anchors: list[tuple[str, str, int]] = []
-        self._texts: dict[int, dict[str, vtkTextActor]] = {}
-        self._name_actors: dict[int, list[tuple[vtkTextActor, str, int]]] = {}
-        self._props: dict[int, list[Any]] = {}
-        self._cross: dict[int, list[vtkActor]] = {}
+        self._texts: dict[_Cell, dict[str, vtkTextActor]] = {}
+        self._name_actors: dict[_Cell, list[tuple[vtkTextActor, str, int]]] = {}
+        self._props: dict[_Cell, list[Any]] = {}
+        self._cross: dict[_Cell, list[vtkActor]] = {}
 
     # ---- outlines ------------------------------------------------------------------------------------------------
 
@@ -61,7 +63,7 @@ class Annotations:
             points, segments, normals, start = [], [], [], 0
             for roi_class in self._classes.values():
                 labels = _known(roi_class)[part]
-                line = borders(labels, mesh.points, mesh.faces, mesh.normals)
+                line = drawn(self._crossing(roi_class, side, labels), mesh.points, mesh.normals)
                 points.append(line.points)
                 normals.append(line.normals)
                 segments.append(line.segments + start)
@@ -78,25 +80,30 @@ class Annotations:
         self._anchors.sort(key=lambda a: -sizes[a[1], a[2]])  # where names meet, the larger region keeps its own
         self.attach()
 
+    def _crossing(self, roi_class: RoiClass, side: str, labels: np.ndarray) -> Crossing:
+        """Return where the labels of a hemisphere change, found once per class while the mesh stays."""
+        faces, key = self._scene.meshes[side].faces, (id(roi_class.labels), side)
+        known = self._crossings.get(key)
+        if known is not None and known[0] is roi_class.labels and known[1] is faces and known[2] == roi_class.table:
+            return known[3]
+        if len(self._crossings) > 64:
+            self._crossings.clear()
+        self._crossings[key] = (roi_class.labels, faces, dict(roi_class.table), crossing(labels, faces))
+        return self._crossings[key][3]
+
     def attach(self) -> None:
         """Put lines, letters, names and marker into the panels (which may be new)."""
-        self._texts, self._name_actors = {}, {}
-        self._cross = {}
-        self._props = {id(c): self._props.get(id(c), []) for c in self._scene.cells}
-        for cell in self._scene.cells:
+        cells = self._scene.cells
+        self._name_actors = {}
+        self._props, self._texts, self._cross = ({c: known[c] for c in cells if c in known}
+                                                 for known in (self._props, self._texts, self._cross))
+        for cell in cells:
             renderer = cell.renderer
-            for prop in self._props.pop(id(cell), []):
+            for prop in self._props.get(cell, []):
                 renderer.RemoveViewProp(prop)
-            props = self._props[id(cell)] = []
+            props = self._props[cell] = []
             self._attach_lines(cell)
-            flat = self._scene.surface == "flat"
-            texts = {} if flat else {edge: self._text(LETTER, *_EDGES[edge]) for edge in _EDGES}
-            texts["caption"] = self._text(CAPTION, 0.016, 0.97, 0, 2)
-            texts["caption"].SetInput(cell.panel.title)
-            for text in texts.values():
-                renderer.AddViewProp(text)
-                props.append(text)
-            self._texts[id(cell)] = texts
+            self._write(cell)
             names = []
             for name, side, vertex in self._anchors:
                 if side in cell.panel.sides:
@@ -107,9 +114,23 @@ class Annotations:
                     renderer.AddViewProp(actor)
                     props.append(actor)
                     names.append((actor, side, vertex))
-            self._name_actors[id(cell)] = names
+            self._name_actors[cell] = names
         self.restyle()
         self.moved()
+
+    def _write(self, cell: _Cell) -> None:
+        """Put letters and caption into a panel that has none, or has those of another sort of surface."""
+        flat, texts = self._scene.surface == "flat", self._texts.get(cell)
+        if texts is not None and (len(texts) == 1) == flat:
+            return
+        for text in (texts or {}).values():
+            cell.renderer.RemoveViewProp(text)
+        texts = {} if flat else {edge: self._text(LETTER, *_EDGES[edge]) for edge in _EDGES}
+        texts["caption"] = self._text(CAPTION, 0.016, 0.97, 0, 2)
+        texts["caption"].SetInput(cell.panel.title)
+        for text in texts.values():
+            cell.renderer.AddViewProp(text)
+        self._texts[cell] = texts
 
     def _attach_lines(self, cell: _Cell) -> None:
         for side in cell.panel.sides:
@@ -117,14 +138,14 @@ class Annotations:
             for mapper, (width, color) in zip(self._lines.get(side, []), looks, strict=False):
                 actor = _line_actor(mapper, width * self._scene.scale, color)
                 cell.renderer.AddActor(actor)
-                self._props[id(cell)].append(actor)
+                self._props[cell].append(actor)
 
     def _text(self, size: float, x: float, y: float, across: int, upward: int) -> vtkTextActor:
         text = vtkTextActor()
         text.SetTextScaleModeToNone()
         look = text.GetTextProperty()
         look.SetFontFamily(4)  # VTK_FONT_FILE
-        look.SetFontFile(str(resource("fonts/Inter-Medium.ttf")))
+        look.SetFontFile(_font())
         look.SetFontSize(max(6, round(size * self._scene.scale)))
         look.SetJustification(across)
         look.SetVerticalJustification(upward)
@@ -153,11 +174,11 @@ class Annotations:
         """Follow the camera: letters say what is at each edge, names behind the brain are hidden."""
         for one in self._scene.cells if cell is None else [cell]:
             letters = one.camera.letters()
-            for edge, text in self._texts.get(id(one), {}).items():
+            for edge, text in self._texts.get(one, {}).items():
                 if edge in letters and text.GetInput() != letters[edge]:
                     text.SetInput(letters[edge])
             taken: list[tuple[float, float, float, float]] = []
-            for actor, side, vertex in self._name_actors.get(id(one), []):
+            for actor, side, vertex in self._name_actors.get(one, []):
                 seen = self._scene.in_sight(one, side, vertex, facing=0.3)
                 if seen:
                     box = self._box(one, actor, self._scene.meshes[side].points[vertex])
@@ -184,7 +205,7 @@ class Annotations:
 
     def _draw_cross(self, cell: _Cell) -> None:
         """Draw a cross hair around the picked vertex in one panel, the same size on every zoom, if it is in sight."""
-        for actor in self._cross.pop(id(cell), []):
+        for actor in self._cross.pop(cell, []):
             cell.renderer.RemoveActor(actor)
         pick, scene = self._pick, self._scene
         mesh = None if pick is None else scene.meshes.get(pick.hemisphere)
@@ -203,11 +224,16 @@ class Annotations:
             actors.append(_line_actor(_line_mapper(points + nearer * camera.towards, segments), width * scene.scale,
                                       color))
             cell.renderer.AddActor(actors[-1])
-        self._cross[id(cell)] = actors
+        self._cross[cell] = actors
 
     def close(self) -> None:
         """Forget all actors."""
         self._texts, self._name_actors, self._lines, self._props, self._cross = {}, {}, {}, {}, {}
+
+
+@cache
+def _font() -> str:
+    return str(resource("fonts/Inter-Medium.ttf"))
 
 
 def _known(roi_class: RoiClass) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, cast
 
 import numpy as np
@@ -15,7 +15,7 @@ from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper
 from brainview.core.errors import BrainViewError, MismatchError, MissingError
 from brainview.maps import morph
 from brainview.maps.brainmap import BrainMap
-from brainview.maps.meshes import load_mesh, load_scalar
+from brainview.maps.meshes import Mesh, load_mesh, load_scalar
 from brainview.maps.space import VERTICES, GrayordinateSpace, MaskedSpace, ParcelSpace, Space, SurfaceSpace
 from brainview.scene.colors import anatomy
 
@@ -51,7 +51,8 @@ class Hemisphere:
         self.anatomical, self.world = anatomical
         self.underlay, self.lit = underlay, lit
         self.normals = vertex_normals(self.points, self.faces)
-        self._used = np.unique(self.faces)
+        self._used = in_faces(self.faces, len(self.points))
+        self._shown: np.ndarray | None = None
         self.polydata = _polydata(self.points, self.faces, self.normals)
         colors = numpy_to_vtk(np.repeat(underlay[:, None], 3, axis=1), deep=True)
         colors.SetName("colors")
@@ -67,7 +68,9 @@ class Hemisphere:
     @property
     def shown_points(self) -> np.ndarray:
         """The points that belong to a triangle (a flat map has cuts)."""
-        return self.points[self._used]
+        if self._shown is None:
+            self._shown = self.points[self._used]
+        return self._shown
 
     def actor(self) -> vtkActor:
         """Return a new actor of this hemisphere for one more panel."""
@@ -85,7 +88,7 @@ class Hemisphere:
         """Put the vertices elsewhere, (n, 3) mm; triangles and colours stay."""
         self.points = np.ascontiguousarray(points, np.float32)
         self.normals = vertex_normals(self.points, self.faces)
-        self._locator = None
+        self._locator = self._shown = None
         self.polydata.GetPoints().SetData(numpy_to_vtk(self.points, deep=True))
         outward = numpy_to_vtk(self.normals, deep=True)
         outward.SetName("normals")
@@ -134,6 +137,11 @@ def _polydata(points: np.ndarray, faces: np.ndarray, normals: np.ndarray) -> vtk
     outward.SetName("normals")
     data.GetPointData().SetNormals(outward)
     return data
+
+
+def in_faces(faces: np.ndarray, count: int) -> np.ndarray:
+    """Return the vertices, of `count`, that belong to a triangle, in order."""
+    return np.flatnonzero(np.bincount(faces.ravel(), minlength=count))
 
 
 def vertex_normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
@@ -201,24 +209,31 @@ def _upright(flat: np.ndarray, around: np.ndarray, side: str) -> np.ndarray:
 
 def _placed(space: SurfaceSpace, surface: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Return side -> (points, faces) of a plain surface, hemispheres moved apart where they would overlap."""
-    parts: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    meshes: list[Mesh | None] = []
     for side, count in (("left", space.n_left), ("right", space.n_right)):
-        if not count:
-            continue
-        mesh = load_mesh(space, side, surface)  # type: ignore[arg-type]
-        if len(mesh.vertices) != count:
+        mesh = load_mesh(space, side, surface) if count else None  # type: ignore[arg-type]
+        if mesh is not None and len(mesh.vertices) != count:
             raise MismatchError(f"the {side} {surface} surface has {len(mesh.vertices):,} vertices, "
                                 f"{space.name} has {count:,}", remedy="Load the surface that the values belong to.")
+        meshes.append(mesh)
+    return dict(_side_by_side(surface, *meshes))
+
+
+@lru_cache(maxsize=12)  # the slider of the morph goes to and fro between two of them
+def _side_by_side(surface: str, left: Mesh | None, right: Mesh | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    parts = {}
+    for side, sign, mesh in (("left", -1.0, left), ("right", 1.0, right)):
+        if mesh is None:
+            continue
         points = np.array(mesh.vertices, np.float32)
         if surface == "flat":
             points[:, 2] = 0.0
-        parts[side] = (points, mesh.faces)
-    if surface in _APART and len(parts) == 2:
-        for side, sign in (("left", -1.0), ("right", 1.0)):
-            points, faces = parts[side]
-            used = points[np.unique(faces)]
-            inner = used[:, 0].max() if side == "left" else used[:, 0].min()
+        if surface in _APART and left is not None and right is not None:
+            across = points[in_faces(mesh.faces, len(points)), 0]
+            inner = across.max() if side == "left" else across.min()
             points[:, 0] += np.float32(sign * GAP / 2 - inner)
+        points.setflags(write=False)
+        parts[side] = (points, mesh.faces)
     return parts
 
 

@@ -46,47 +46,70 @@ def on_root(labels: np.ndarray, space: Space) -> np.ndarray:
                         remedy="Open the ROIs of the same subject and space as the map.")
 
 
-def borders(labels: np.ndarray, vertices: np.ndarray, faces: np.ndarray, normals: np.ndarray, *,
-            smooth: int = 3) -> Outline:
-    """Return the lines between vertices of different labels.
-
-    In a triangle with two labels the line joins the middles of the two edges that cross; with three labels the three
-    middles are joined to the centre ("marching triangles" on labels). The zigzag is then smoothed along the lines.
+@dataclass(frozen=True, eq=False)
+class Crossing:
+    """Where labels change on a mesh, wherever its vertices are: found once, drawn on every surface.
 
     Parameters
     ----------
-    labels : (n,) int array
+    edges : (e, 2) int array
+        Vertices of different labels; a point of the line lies in the middle of each.
+    triangles : (t, 3) int array
+        Triangles with three labels; a point of the line lies in the middle of each, after those of the edges.
+    segments : (m, 2) int array
+        Pairs of points.
+    """
+
+    edges: np.ndarray
+    triangles: np.ndarray
+    segments: np.ndarray
+
+
+def crossing(labels: np.ndarray, faces: np.ndarray) -> Crossing:
+    """Return where (n,) labels differ within the (m, 3) triangles ("marching triangles" on labels).
+
+    In a triangle with two labels the line joins the middles of the two edges that cross; with three labels the three
+    middles are joined to the centre.
+    """
+    corner = labels[faces]
+    crosses = (corner != corner[:, [1, 2, 0]])  # edge k joins corners k and k + 1
+    mixed = crosses.any(1)
+    faces, crosses = faces[mixed].astype(np.int64), crosses[mixed]
+    ends = np.sort(np.stack([faces, faces[:, [1, 2, 0]]], axis=-1), axis=-1)  # (m, 3, 2)
+    count = len(labels)
+    keys = ends[..., 0] * count + ends[..., 1]
+    unique, inverse = np.unique(keys[crosses], return_inverse=True)
+    number = np.full(keys.shape, -1, np.int64)
+    number[crosses] = inverse
+    two = crosses.sum(1) == 2
+    segments = [np.sort(number[two], axis=1)[:, 1:]]  # the uncrossed edge is -1, sorted first
+    middle = len(unique) + np.arange(int((~two).sum()))
+    segments += [np.stack([number[~two][:, k], middle], axis=1) for k in range(3)]
+    return Crossing(np.stack([unique // count, unique % count], axis=1), faces[~two], np.concatenate(segments))
+
+
+def borders(labels: np.ndarray, vertices: np.ndarray, faces: np.ndarray, normals: np.ndarray, *,
+            smooth: int = 3) -> Outline:
+    """Return the lines between vertices of different labels; see :func:`crossing` and :func:`drawn`."""
+    return drawn(crossing(np.asarray(labels), faces), vertices, normals, smooth=smooth)
+
+
+def drawn(where: Crossing, vertices: np.ndarray, normals: np.ndarray, *, smooth: int = 3) -> Outline:
+    """Return the lines of a labelling on a surface; their zigzag is smoothed along the lines.
+
+    Parameters
+    ----------
+    where : Crossing
     vertices : (n, 3) float array, mm
-    faces : (m, 3) int array
     normals : (n, 3) float array
     smooth : int
         Rounds of averaging with the neighbours on the line.
     """
-    corner = labels[faces]
-    crossing = (corner != corner[:, [1, 2, 0]])  # edge k joins corners k and k + 1
-    mixed = crossing.any(1)
-    faces, crossing = faces[mixed], crossing[mixed]
-    ends = np.sort(np.stack([faces, faces[:, [1, 2, 0]]], axis=-1), axis=-1)  # (m, 3, 2)
-    count = len(vertices)
-    keys = ends[..., 0].astype(np.int64) * count + ends[..., 1]
-    unique, inverse = np.unique(keys[crossing], return_inverse=True)
-    a, b = unique // count, unique % count
-    points = (vertices[a] + vertices[b]) / 2
-    outward = normals[a] + normals[b]
-    number = np.full(keys.shape, -1, np.int64)
-    number[crossing] = inverse
-    two = crossing.sum(1) == 2
-    segments = [np.sort(number[two], axis=1)[:, 1:]]  # the uncrossed edge is -1, sorted first
-    triple = ~two
-    if triple.any():
-        middle = len(points) + np.arange(int(triple.sum()))
-        points = np.concatenate([points, vertices[faces[triple]].mean(1)])
-        outward = np.concatenate([outward, normals[faces[triple]].sum(1)])
-        segments += [np.stack([number[triple][:, k], middle], axis=1) for k in range(3)]
-    lines = np.concatenate(segments) if len(points) else np.zeros((0, 2), np.int64)
-    points = _smoothed(points, lines, smooth)
-    length = np.linalg.norm(outward, axis=1, keepdims=True) if len(outward) else np.ones((0, 1))
-    return Outline(points.astype(np.float32), (outward / np.maximum(length, 1e-9)).astype(np.float32), lines)
+    points, outward = (np.concatenate([of[where.edges].mean(1), of[where.triangles].mean(1)])
+                       for of in (vertices, normals))
+    points = _smoothed(points, where.segments, smooth)
+    length = np.linalg.norm(outward, axis=1, keepdims=True)
+    return Outline(points.astype(np.float32), (outward / np.maximum(length, 1e-9)).astype(np.float32), where.segments)
 
 
 def _smoothed(points: np.ndarray, lines: np.ndarray, rounds: int) -> np.ndarray:

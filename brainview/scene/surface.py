@@ -165,6 +165,9 @@ class SurfaceScene(Cameras):
 
     def set_panels(self, plan: Sequence[views.Panel]) -> None:
         """Divide the window; cameras go to their standard views."""
+        if self._cells and self._plan == list(plan):
+            self.fit()
+            return
         self._plan = list(plan)
         for cell in self._cells:
             cell.close()

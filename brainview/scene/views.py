@@ -18,7 +18,7 @@ DISTANCE = 600.0
 MARGIN = 1.13
 
 _FROM = {"dorsal": (0, 0, 1), "ventral": (0, 0, -1), "anterior": (0, 1, 0), "posterior": (0, -1, 0), "flat": (0, 0, 1)}
-_AXES = (((1, 0, 0), "R"), ((-1, 0, 0), "L"), ((0, 1, 0), "A"), ((0, -1, 0), "P"), ((0, 0, 1), "S"), ((0, 0, -1), "I"))
+_LETTERS = ("RL", "AP", "SI")
 
 
 def looking(view: str, side: str) -> tuple[np.ndarray, np.ndarray]:
@@ -93,8 +93,12 @@ class Camera:
 
     def letters(self) -> dict[str, str]:
         """Return the anatomical letter at each edge: right, left, top, bottom."""
-        edges = {"right": self.right, "left": -self.right, "top": self.up, "bottom": -self.up}
-        return {edge: max(_AXES, key=lambda a: float(np.dot(a[0], v)))[1] for edge, v in edges.items()}
+        out = {}
+        for vector, ahead, behind in ((self.right, "right", "left"), (self.up, "top", "bottom")):
+            axis = int(np.argmax(np.abs(vector)))
+            pair = _LETTERS[axis] if vector[axis] >= 0 else _LETTERS[axis][::-1]
+            out[ahead], out[behind] = pair
+        return out
 
 
 def _turned(vector: np.ndarray, axis: np.ndarray, degrees: float) -> np.ndarray:

@@ -15,15 +15,6 @@ from brainview.state.app import RoiKey
 SELECTION = "Selected regions"
 
 
-def hemisphere_of(space: Space, index: np.ndarray) -> np.ndarray:
-    """Return (n,) ``left``/``right``/``both`` of positions in a space (``both`` where it is no surface)."""
-    root = space.root
-    if not isinstance(root, SurfaceSpace):
-        return np.full(len(index), "both", dtype=object)
-    at = space.root_index[index] if isinstance(space, MaskedSpace) else index
-    return np.where(np.asarray(at) < root.n_left, "left", "right").astype(object)
-
-
 def own_index(space: Space, root_index: int) -> int | None:
     """Return the position in `space` of a location of its root, None outside the mask."""
     if not isinstance(space, MaskedSpace):
@@ -37,7 +28,8 @@ def regions_at(rois: Mapping[str, RoiClass], space: Space, root_index: int) -> t
     at = own_index(space, root_index)
     if at is None:
         return ()
-    side = str(hemisphere_of(space, np.array([at]))[0])
+    root = space.root
+    side = "both" if not isinstance(root, SurfaceSpace) else "left" if root_index < root.n_left else "right"
     out = []
     for name, roi in rois.items():
         label = roi.table.get(int(roi.labels[at]))
@@ -59,14 +51,19 @@ def selection_class(rois: Mapping[str, RoiClass], space: Space, selected: Iterab
     """
     labels = np.zeros(space.size, np.int32)
     table: dict[int, Label] = {}
-    sides = hemisphere_of(space, np.arange(space.size))
+    root = space.root
+    split = None  # how many of the places lie on the left
+    if isinstance(root, SurfaceSpace):
+        split = int(np.searchsorted(space.root_index, root.n_left)) if isinstance(space, MaskedSpace) else root.n_left
     for number, key in enumerate(selected, start=1):
         roi = rois.get(key.roi_class)
         if roi is None or key.roi not in (t.name for t in roi.table.values()):
             continue
         mask = roi.mask(key.roi)
-        if key.hemisphere in ("left", "right"):
-            mask = mask & ((sides == key.hemisphere) | (sides == "both"))
+        if split is not None and key.hemisphere in ("left", "right"):
+            mask = mask.copy()
+            mask[split:] &= key.hemisphere == "right"
+            mask[:split] &= key.hemisphere == "left"
         if mask.any():
             labels[mask] = number
             table[number] = Label(key.roi, rgba)

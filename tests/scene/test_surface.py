@@ -157,7 +157,7 @@ def test_where_names_would_cover_each_other_the_larger_region_keeps_its_own(canv
     table = {1: Label("small and long name"), 2: Label("large and long name"), 3: Label("far")}
     canvas.set_outlines({"demo": RoiClass("demo", labels, table)}, names=True)
     cell = next(c for c in scene.cells if c.panel.sides == ("left",) and c.panel.view == "lateral")
-    drawn = {a.GetInput() for a, _, _ in scene.notes._name_actors[id(cell)] if a.GetVisibility()}
+    drawn = {a.GetInput() for a, _, _ in scene.notes._name_actors[cell] if a.GetVisibility()}
     assert "large and long name" in drawn and "small and long name" not in drawn
     canvas.set_outlines({})
 

@@ -36,7 +36,7 @@ from brainview.app.widgets.basics import (
     scrolled,
     tool,
 )
-from brainview.app.widgets.scatter import DensityPlot
+from brainview.app.widgets.distributions import DensityPlot
 from brainview.core.names import plain, shown
 from brainview.state.app import GROUP, RoiKey, RunInfo
 from brainview.state.roi_table import CEILING_KEYS, R2_KEYS, BarRow, bar_rows, key_among
@@ -265,4 +265,5 @@ class EncodingPanel(QStackedWidget):
             x, y = x.expanded(), y.expanded()
         if marked is not None and marked.size != x.values.size:
             marked = None
-        self.scatter.show_values(x.values, y.values, marked=marked, titles=("Noise ceiling", "R²"))
+        self.scatter.show_values(x.values, y.values, ("Noise ceiling", "R²"),
+                                 "a model that explains everything that can be explained", marked=marked)

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from brainview.app.theme import GRID
 from brainview.app.widgets.basics import Section, button, column, label, scrolled
-from brainview.app.widgets.histogram import Histogram
+from brainview.app.widgets.distributions import Histogram
 from brainview.core.names import plain, shown
 
 #: key of a session's row -> (heading, key of its definition).

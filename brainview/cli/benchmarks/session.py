@@ -27,6 +27,7 @@ def run(args: argparse.Namespace) -> int:
     if not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY") and sys.platform.startswith("linux"):
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     from brainview.app.session_benchmark import run as hold
+    from brainview.app.session_meter import FRAME
 
     with terminal_job(quiet=args.json) as context:
         told = hold(args.minutes, args.data, args.run, pictures=args.pictures, canvas=args.canvas, by=args.by,
@@ -43,7 +44,8 @@ def run(args: argparse.Namespace) -> int:
         for line in told["verdict"]:
             print(line)
         for held in told["lag"]["held"]:
-            print(f"  held {held['samples']:4d} x 10 ms, at most {held['longest_ms']} ms: {held['where']}")
+            print(f"  computed {held['samples']:4d} x 5 ms beyond {FRAME:.0f}, at most {held['longest_ms']} ms: "
+                  f"{held['where']}")
         for line in told["failed"]:
             print(f"  step failed: {line}")
     for file in told.get("pictures", [])[:1]:
