@@ -122,7 +122,7 @@ class LagMeter:
     def _where(self) -> str:
         """Return the innermost function of the window's thread, and up to three of BrainView's that led there."""
         frame = sys._current_frames().get(self._main or 0)
-        leaf, found = "", []
+        leaf, found = "", list[str]()
         while frame is not None and len(found) < 3:
             name = frame.f_code.co_filename
             ours = "/brainview/" in name and "session_" not in name and "/cli/" not in name

@@ -22,6 +22,7 @@ class RegionWiring:
     view: ViewState
     window: MainWindow
     refresh_rois: Any
+    _prepare: Any
 
     def _show_rois(self) -> None:
         viewer = self.window.viewer
@@ -44,7 +45,11 @@ class RegionWiring:
 
     def _on_space(self, new: Any, old: Any) -> None:
         """Offer other regions when maps of another space are shown; outlines are not made anew for each map."""
-        if self.c.atlases.atlases and new is not None and (old is None or new.space.root != old.space.root):
+        if new is None or (old is not None and new.space.root == old.space.root):
+            return
+        if old is not None:
+            self.c.start(self._prepare(new.space))
+        if self.c.atlases.atlases:
             self.refresh_rois()
 
     def _regions(self, pick: Pick) -> tuple[RoiKey, ...]:

@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from brainview.app.window import MainWindow
-from brainview.maps.space import VolumeSpace
+from brainview.maps.space import Space, VolumeSpace, surface_space
 from brainview.state.app import SubjectInfo
 from brainview.state.session import ANATOMY
 from brainview.state.showing import TO_SURFACE, TO_VOLUME
@@ -53,11 +53,17 @@ class ViewerWiring:
         viewer.notice.connect(log.info)
 
     async def _warm(self, viewer: Any) -> None:
-        """Unpack the template of the slices in a thread, after the brain: up to two seconds on a slow machine."""
+        """Unpack in a thread what the next clicks want, after the brain: surfaces, and the template of the slices."""
         from brainview.scene.slices import mni_underlay
 
+        await self._prepare(surface_space("fsaverage5"))
         await asyncio.to_thread(mni_underlay)
         viewer.sync()
+
+    async def _prepare(self, space: Space) -> None:
+        from brainview.scene.hemisphere import prepare
+
+        await asyncio.to_thread(prepare, space)
 
     def _on_person(self, viewer: Any, person: SubjectInfo | None) -> None:
         """Have the T1 of a subject whose responses lie in its own space, for the slices."""

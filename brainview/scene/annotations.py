@@ -95,8 +95,10 @@ class Annotations:
         """Put lines, letters, names and marker into the panels (which may be new)."""
         cells = self._scene.cells
         self._name_actors = {}
-        self._props, self._texts, self._cross = ({c: known[c] for c in cells if c in known}
-                                                 for known in (self._props, self._texts, self._cross))
+        known: dict[_Cell, Any]
+        for known in (self._props, self._texts, self._cross):
+            for gone in known.keys() - cells:
+                del known[gone]
         for cell in cells:
             renderer = cell.renderer
             for prop in self._props.get(cell, []):

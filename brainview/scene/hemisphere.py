@@ -180,6 +180,16 @@ def drawn_points(space: SurfaceSpace, surface: str) -> dict[str, tuple[np.ndarra
             for side, (points, faces) in second.items()}
 
 
+def prepare(space: Space) -> None:
+    """Have the surfaces of the morph's slider ready for a space; to be called in a thread."""
+    drawn = surface_of(space)
+    for surface in morph.STOPS if drawn is not None else ():
+        try:
+            drawn_points(drawn, surface)  # type: ignore[arg-type]
+        except BrainViewError:
+            continue  # not on this machine: whoever asks for it is told
+
+
 def moved_in_place(meshes: Mapping[str, Hemisphere], space: SurfaceSpace, old: str, new: str) -> bool:
     """Move the vertices of drawn hemispheres to another surface of their space; False when more must change.
 

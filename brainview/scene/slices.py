@@ -347,6 +347,7 @@ def template_underlay(space: VolumeSpace) -> Callable[[np.ndarray], np.ndarray] 
 @cache
 def mni_underlay() -> Callable[[np.ndarray], np.ndarray]:
     """Return the MNI152 template as an underlay; made once (call it in a thread before slices are wanted)."""
+    nearest_ras(np.eye(4))  # imports nibabel
     from brainview.maps.space import mni_space
     from brainview.maps.volumes import mni_template
 

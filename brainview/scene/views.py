@@ -97,7 +97,7 @@ class Camera:
         for vector, ahead, behind in ((self.right, "right", "left"), (self.up, "top", "bottom")):
             axis = int(np.argmax(np.abs(vector)))
             pair = _LETTERS[axis] if vector[axis] >= 0 else _LETTERS[axis][::-1]
-            out[ahead], out[behind] = pair
+            out[ahead], out[behind] = pair[0], pair[1]
         return out
 
 
