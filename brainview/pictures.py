@@ -37,7 +37,8 @@ def load_map(path: os.PathLike | str, *, index: int = 0, brain: str = "", metric
     metric : str
         Of a run, for example ``R2``; its first one when not given.
     kind : str
-        One of `KINDS`; ``metric`` for runs and ``ceiling`` for data sets when not given.
+        One of `KINDS`; ``metric`` for runs and ``ceiling`` for data sets when not given. The ceiling of a run is that
+        of the images that it was evaluated on.
     stimulus : int
         Id, for ``measured`` (of a data set or run), ``predicted`` and ``difference`` (of a run).
     fdr : float
@@ -83,7 +84,9 @@ def _of_run(path: str, brain: str, metric: str, kind: str, stimulus: int, fdr: f
 
         names = run.subjects if brain == GROUP else (brain,)
         return significant_only(whole, [significance(path, name)["q"] for name in names], fdr)
-    if kind == "ceiling" or stimulus < 0:
+    if kind == "ceiling":
+        return run.map_of(brain, "nc")
+    if stimulus < 0:
         raise MissingError("needs a stimulus to show a response", where=path, remedy="Name one with --stimulus.")
     from brainview.encoding.jobs import predict_stimulus
 

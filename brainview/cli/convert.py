@@ -1,4 +1,4 @@
-"""``brainview convert``: a map into another format, on another space if asked."""
+"""``brainview convert``: a map of a file, a run or a data set into another format, on another space if asked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ ENDINGS = {"nifti": ".nii.gz", "gifti": ".func.gii", "cifti": ".dscalar.nii", "c
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("map", metavar="MAP", help="map file: NIfTI, GIFTI, CIFTI-2, MGH, FreeSurfer, CSV, npy")
+    parser.add_argument("map", metavar="MAP", help="map file (NIfTI, GIFTI, CIFTI-2, MGH, FreeSurfer, CSV, npy), or a "
+                        "run or data set")
     parser.add_argument("--to", required=True, choices=sorted(ENDINGS), help="format to write")
     parser.add_argument("--space", metavar="S", help="fsaverage5, fsaverage6, fsaverage, fsLR32k, mni152-2mm, "
                         "mni152-1mm, grayordinates-59k, grayordinates-91k, a registered space, or a map file whose "
@@ -35,6 +36,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         help="what the volume's coordinates are, when its file does not say")
     parser.add_argument("--hemisphere", choices=["left", "right"],
                         help="for one hemisphere's values whose file does not say which")
+    parser.add_argument("--brain", default="", help="of a run or data set: subject, or group (default: the first)")
+    parser.add_argument("--metric", default="", help="of a run: which figure, for example r2_nc")
+    parser.add_argument("--kind", default="", help="metric, ceiling, measured, predicted or difference")
+    parser.add_argument("--stimulus", type=int, default=-1, help="id, for measured, predicted and difference")
     parser.add_argument("--part", choices=["all", "cortex", "voxels"], default="all",
                         help="of grayordinates: only the surface or only the voxels")
     add_json(parser)
@@ -43,14 +48,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Read, convert, write; print one line or, with --json, what was done."""
     from brainview.maps.convert import convert
-    from brainview.maps.io import read_maps, write_map
+    from brainview.maps.io import write_map
     from brainview.maps.jobs import find_space, part_of, present
 
     with terminal_job(quiet=args.json) as context:
         context.log(f"reading {args.map}")
         if args.index < 0:
             raise MismatchError(f"--index {args.index} is negative", remedy="Count maps from 0.")
-        source = part_of(read_maps(args.map, index=args.index, hemisphere=args.hemisphere)[0], args.part)
+        source = part_of(_source(args), args.part)
         made = source
         if args.space:
             target = present(source, find_space(args.space))
@@ -65,6 +70,19 @@ def run(args: argparse.Namespace) -> int:
         print(f"{written}: {made.name}, {made.space.name}, {finite:,} of {made.space.size:,} locations with data"
               + (" (phantom)" if made.is_phantom else ""))
     return 0
+
+
+def _source(args: argparse.Namespace) -> BrainMap:
+    if Path(args.map).expanduser().is_dir():
+        from brainview.pictures import load_map
+
+        return load_map(args.map, brain=args.brain, metric=args.metric, kind=args.kind, stimulus=args.stimulus)
+    if args.brain or args.metric or args.kind or args.stimulus >= 0:
+        raise MismatchError("is a file; --brain, --metric, --kind and --stimulus choose in a run or data set",
+                            where=args.map, remedy="Use --index for the maps of a file.")
+    from brainview.maps.io import read_maps
+
+    return read_maps(args.map, index=args.index, hemisphere=args.hemisphere)[0]
 
 
 def _check_kind(made: BrainMap, to: str) -> None:

@@ -222,9 +222,11 @@ class Subject:
         sorted_ids = self.trials.stimulus[order]
         left = np.searchsorted(sorted_ids, ids, "left")
         right = np.searchsorted(sorted_ids, ids, "right")
-        if (left == right).any():
-            raise MissingError(f"{int((left == right).sum())} stimuli were never shown, the first is "
-                               f"{int(np.asarray(ids)[left == right][0])}", where=f"{self.dataset} {self.id}".strip())
+        unseen = np.asarray(ids)[left == right]
+        if unseen.size:
+            words = f"stimulus {unseen[0]} was never shown" if unseen.size == 1 else \
+                f"{unseen.size:,} of the stimuli were never shown, the first is {unseen[0]}"
+            raise MissingError(words, where=f"{self.dataset} {self.id}".strip())
         self.prepare(context=context)
         if rows_at_once is None:
             rows_at_once = int(np.clip((48 << 20) // max(1, 4 * self.space.size), 1, 256))

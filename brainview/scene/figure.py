@@ -18,6 +18,8 @@ RGB = tuple[int, int, int]
 #: Height of the strip with the colour bar, in points (pixels at scale 1).
 STRIP = 68
 PHANTOM_WORDS = "Phantom · simulated data"
+#: The widest that these words may be, by the picture.
+PILL_SHARE = 0.22
 
 
 @cache
@@ -110,10 +112,16 @@ def _draw_labels(pen: ImageDraw.ImageDraw, bar: Bar, look: Background, box: tupl
 
 
 def draw_pill(image: Image.Image, text: str, scale: float) -> None:
-    """Write a label in the upper right corner that cannot be missed: these are not real brains."""
+    """Write a label in the upper right corner that cannot be missed: these are not real brains.
+
+    Its first word alone where all of it would cover the title of the view (a small picture with large letters).
+    """
     pen = ImageDraw.Draw(image)
     letters = font(11 * scale, "SemiBold")
     width = pen.textlength(text, font=letters)
+    if width > PILL_SHARE * image.width:
+        text = text.partition(" ")[0]
+        width = pen.textlength(text, font=letters)
     right, top = image.width - 10 * scale, 8 * scale
     box = (right - width - 16 * scale, top, right, top + 21 * scale)
     pen.rounded_rectangle(box, radius=10 * scale, fill=(255, 196, 61, 255) if image.mode == "RGBA" else (255, 196, 61))

@@ -10,9 +10,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from brainview.cli.main import main
+from brainview.maps.io import read_map
+from brainview.training.jobs import present
 from tests.encoding import tiny
 
 QUICK = ["--features", "gabor[grid=2]", "--set", "bootstraps=10", "--set", "permutations=5", "--set", "components=0"]
@@ -34,6 +37,23 @@ def test_train_then_score_in_text_and_json(data: Path, tmp_path: Path, capsys: p
     assert main(["score", run, "--split", "val", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["subjects"]["subj01"]["part"] == "val" and "definition" in found["definitions"]["R2"]
+
+
+def test_maps_of_runs_and_data_sets_are_converted(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    run = str(tmp_path / "run")
+    assert main(["train", "ridge", str(data), "--out", run, *QUICK]) == 0
+    whole = present(run)
+    for words, expected in ((["--metric", "R2", "--brain", "subj02"], whole["maps"]["subj02"]["R2"]),
+                            (["--kind", "ceiling"], whole["maps"]["subj01"]["nc"])):
+        assert main(["convert", run, *words, "--to", "csv", "--out", str(tmp_path / "m.csv")]) == 0
+        made = read_map(tmp_path / "m.csv")
+        np.testing.assert_allclose(made.values, expected.values, rtol=1e-6)
+        assert made.space == expected.space and made.is_phantom == expected.is_phantom
+    assert main(["convert", str(data), "--kind", "ceiling", "--to", "npy", "--out", str(tmp_path)]) == 0
+    assert (tmp_path / f"{data.name}.npy").is_file()
+    capsys.readouterr()
+    assert main(["convert", str(tmp_path / "m.csv"), "--metric", "R2", "--to", "npy", "--out", "x"]) == 1
+    assert "choose in a run or data set" in capsys.readouterr().err
 
 
 def test_sweep_trains_the_grid(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
