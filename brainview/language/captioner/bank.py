@@ -46,6 +46,10 @@ class SceneBank:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def first(self, count: int) -> SceneBank:
+        """Return the first `count` scenes."""
+        return SceneBank(self.images[:count], self.ids[:count], self.rows[:count])
+
 
 #: Gives (picture (side, side, 3) uint8, ids (cells, cells) int8, row) of scenes by number.
 Draw = Callable[[str, range], Iterable[tuple[np.ndarray, np.ndarray, dict[str, Any]]]]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from brainview.core.files import atomic_path, write_json
+from brainview.core.jobs import QUIET, JobContext
 from brainview.language.captioner.bank import SceneBank
 from brainview.language.captioner.config import MEAN, STD, Captioner
 
@@ -43,22 +44,20 @@ def write_folder(folder: Path, model: Any, tower: Any, tokenizer: Any, config: C
                                       "parameters": sum(p.numel() for p in model.parameters()), **story})
 
 
-def grade(folder: Path, bank: SceneBank, *, batch: int = 50, context: Any = None) -> dict[str, Any]:
-    """Return what the written model says of held-out true pictures: objects named, acc@0.5, share of right answers.
+def grade(backend: Any, tokens: np.ndarray, bank: SceneBank, *, boxes: bool = True, batch: int = 50,
+          context: JobContext = QUIET) -> dict[str, Any]:
+    """Return what a back end says of held-out true pictures: objects named, acc@0.5, share of right answers.
+
+    `tokens` (n, N, D) are the tower's for each picture of the bank.
 
     Beside the answers stand two guessers without eyes: the commonest answer of all, and the commonest of each kind of
     question (whether a presence question is true or not is not known to it), both chosen on these very questions.
     """
     from collections import Counter
 
-    from brainview.core.jobs import QUIET
-    from brainview.language.backends.llava import load_llava
     from brainview.language.captioner.turns import LOCATE, SHORT
     from brainview.language.metrics.boxes import iou
 
-    context = context or QUIET
-    backend = load_llava(folder)
-    tokens = backend.image_tokens(bank.images)
     asked: list[str] = []
     keys: list[tuple[int, str, Any]] = []
     for i, row in enumerate(bank.rows):
@@ -67,7 +66,7 @@ def grade(folder: Path, bank: SceneBank, *, batch: int = 50, context: Any = None
         seen = set()
         for thing in row["things"]:
             name = thing["coco"] or thing["name"]
-            if name not in seen:
+            if boxes and name not in seen:
                 seen.add(name)
                 asked.append(LOCATE[0].format(name))
                 keys.append((i, "box", thing["box"]))
@@ -96,11 +95,12 @@ def grade(folder: Path, bank: SceneBank, *, batch: int = 50, context: Any = None
             answers[truth] += 1
             by_kind.setdefault(kind.split()[0], Counter())[truth] += 1
             counts.setdefault(kind, []).append(float(reply.text.lower().strip(". ") == truth))
-    boxes = np.array(counts.pop("box"))
+    overlap = np.array(counts.pop("box", []))
     every = [v for values in counts.values() for v in values]
     return {"pictures": len(bank), "captions": {"named objects, precision": hit / max(said, 1),
                                                 "named objects, recall": hit / max(there, 1)},
-            "boxes": {"n": len(boxes), "acc@0.5": float((boxes > 0.5).mean()), "IoU": float(boxes.mean())},
+            **({"boxes": {"n": len(overlap), "acc@0.5": float((overlap > 0.5).mean()), "IoU": float(overlap.mean())}}
+               if overlap.size else {}),
             "answers": {"n": len(every), "all": float(np.mean(every)),
                         "commonest answer": max(answers.values()) / len(every),
                         "commonest answer of its kind": sum(max(c.values()) for c in by_kind.values()) / len(every),

@@ -88,7 +88,7 @@ class TextTrainer:
         turns = [self._turns(i, dice) for i in pick]
         prefix = config.tokens + 1
         ids, weights, positions, see = pack(turns, prefix, dice.random(len(pick)) < config.talk)
-        vision = self._blurred(torch.from_numpy(self.tokens[pick]).float(), dice)
+        vision = blurred(torch.from_numpy(self.tokens[pick]).float(), self.mean, self.spread, config, dice)
         embed = self.llama.embed_tokens
         begin = embed(torch.full((len(pick), 1), self.begin))
         inputs = torch.cat([begin, self.projector(vision), embed(torch.from_numpy(ids))], 1)
@@ -128,12 +128,16 @@ class TextTrainer:
                 room -= len(turn.ids)
         return kept
 
-    def _blurred(self, vision: Any, dice: np.random.Generator) -> Any:
-        """Return tokens of which a share is pulled to the mean and made noisy, as a brain would give them."""
-        import torch
 
-        config, n = self.config, len(vision)
-        pull = np.where(dice.random(n) < config.blur, dice.uniform(config.blur_low, 1.0, n), 1.0).astype(np.float32)
-        keep = torch.from_numpy(pull)[:, None, None]
-        noise = torch.from_numpy(dice.standard_normal(tuple(vision.shape), np.float32)) * self.spread
-        return self.mean + keep * (vision - self.mean) + config.blur_noise * (1 - keep) * noise
+def blurred(vision: Any, mean: Any, spread: Any, recipe: Any, dice: np.random.Generator) -> Any:
+    """Return (n, N, D) tokens of which a share is pulled to the mean and made noisy, as a brain would give them.
+
+    `recipe` holds ``blur``, ``blur_low`` and ``blur_noise`` as :class:`Captioner` does.
+    """
+    import torch
+
+    n = len(vision)
+    pull = np.where(dice.random(n) < recipe.blur, dice.uniform(recipe.blur_low, 1.0, n), 1.0).astype(np.float32)
+    keep = torch.from_numpy(pull)[:, None, None]
+    noise = torch.from_numpy(dice.standard_normal(tuple(vision.shape), np.float32)) * spread
+    return mean + keep * (vision - mean) + recipe.blur_noise * (1 - keep) * noise
