@@ -25,7 +25,8 @@ class WordsWiring:
         self.state = WordsState()
         c.session.parts["words"] = self.state
         c.undo.watch(self.state, {"region": "Choose region to edit", "factor": "Scale region",
-                                  "beside": "Choose who speaks beside"})
+                                  "beside": "Choose who speaks beside",
+                                  "backend": "Choose language model"})
         self.turns: list[tuple[str, str, str]] = []
         self.rows: list[dict[str, Any]] = []
         self.job: Any = None
@@ -44,6 +45,9 @@ class WordsWiring:
         page.transcript_wanted.connect(self._save)
         page.nearest_wanted.connect(lambda: c.start(self.nearest()))
         page.other_run_wanted.connect(self._other_run)
+        page.backend_wanted.connect(self._other_backend)
+        self.state.events.backend.connect(lambda *_: self._on_backend(), check_nargs=False)
+        self.state.events.method.connect(lambda v, *_: page.show_method(v), check_nargs=False)
         self.state.events.beside.connect(lambda *_: self._show_beside(), check_nargs=False)
         self.state.events.revealed.connect(lambda *_: self._show_picture(), check_nargs=False)
         self.state.events.factor.connect(lambda v, *_: page.show_factor(v), check_nargs=False)
@@ -62,11 +66,16 @@ class WordsWiring:
         return brain if run is not None and brain in run.subjects else str(run.subjects[0]) if run else ""
 
     def _on_run(self, *_: Any) -> None:
-        self.turns, self.rows = [], []
-        self.page.show_talk([])
-        self.page.voices.show_voices(())
+        self.rows = []
+        self._forget()
         if self.mine:
             self.c.start(self.open())
+
+    def _forget(self) -> None:
+        """Begin a new conversation."""
+        self.turns = []
+        self.page.show_talk([])
+        self.page.voices.show_voices(())
 
     async def open(self) -> None:
         """Show what the run is, and its regions."""
@@ -76,15 +85,15 @@ class WordsWiring:
         regions = await self.c.session.ask(REGIONS, f"Regions of {self._subject}", run=run.path, subject=self._subject)
         if self.c.app.run is run:
             phantom = "PHANTOM: simulated brains. " if run.phantom else ""
-            self.page.show_run(f"{phantom}Brain of {self._subject}, {run.name}, read by {self.state.backend}.", regions)
+            self.page.show_run(f"{phantom}Brain of {self._subject}, {run.name}.", regions)
+            self.page.show_backend(self.state.backend)
+            self.page.show_method(self.state.method)
             self.page.show_factor(self.state.factor)
             self._show_beside()
         self._on_stimulus()
 
     def _on_stimulus(self, *_: Any) -> None:
-        self.turns = []
-        self.page.show_talk([])
-        self.page.voices.show_voices(())
+        self._forget()
         self._pixels, self._details = None, {}
         self.state.revealed = False
         self.page.picture.show_boxes([], [])
@@ -128,7 +137,8 @@ class WordsWiring:
             return
         self.state.prompt, self._subject, self._stopped = prompt, self._brain(), False
         voices = self.state.voices()
-        self.page.voices.show_voices(voices)
+        folder, subject = self.state.other(run.path)
+        self.page.voices.show_voices(voices, subject if folder == run.path else f"{subject}, {Path(folder).name}")
         self.page.show_running(True)
         try:
             for voice in voices:
@@ -188,6 +198,15 @@ class WordsWiring:
         else:
             self.rows.insert(len(self.rows) - 1, found)
 
+    def _on_backend(self) -> None:
+        self.page.show_backend(self.state.backend)
+        self._forget()
+
+    def _other_backend(self) -> None:
+        folder = QFileDialog.getExistingDirectory(self.c.window, "Folder of a language model", str(self.c.folder))
+        self.state.backend = folder or self.state.backend
+        self.page.show_backend(self.state.backend)
+
     def _show_beside(self) -> None:
         run = self.c.app.run
         if run is not None:
@@ -232,9 +251,11 @@ class WordsWiring:
         if not self.mine or run is None or not self.turns:
             return
         prompt, answer, _ = self.turns[-1]
+        history = [(p, a) for p, a, note in self.turns[:-1] if not note]
         drawn = await self.c.session.ask(WORD_MAP, f'Voxels for "{answer[start:stop]}"', run=run.path,
                                          subject=self._subject, stimulus=stimulus, prompt=prompt, answer=answer,
-                                         start=start, stop=stop, backend=self.state.backend)
+                                         start=start, stop=stop, backend=self.state.backend,
+                                         method=self.state.method, history=history)
         if stimulus == self.c.app.stimulus:
             await self._put(drawn)
 

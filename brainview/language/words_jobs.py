@@ -45,21 +45,34 @@ def say(run: str, subject: str, stimulus: int, prompt: str, *, voice: str = "bra
 
 
 def word_map(run: str, subject: str, stimulus: int, prompt: str, answer: str, start: int, stop: int, *,
-             backend: str = SHIPPED, context: JobContext = QUIET) -> Any:
-    """Return the BrainMap of how each voxel raises the probability of one word of the brain's answer.
+             backend: str = SHIPPED, method: str = "gradient", history: Sequence[tuple[str, str]] = (),
+             context: JobContext = QUIET) -> Any:
+    """Return the BrainMap of the voxels that carry one word of the brain's answer.
 
-    In MNI152 where NSD's transform of the subject is here, so that it can be put on the cortex.
+    `method`: ``gradient`` (how each voxel raises the word's log probability; exact, the tokenizer is linear) or
+    ``ibba`` (bits that have to come through at each voxel for the word to be said). In MNI152 where NSD's transform of
+    the subject is here, so that it can be put on the cortex.
     """
     from brainview.language.backends.registry import load_backend
-    from brainview.language.brain.jobs import gradient_map, on_mni
+    from brainview.language.brain.bottleneck import word_bits
+    from brainview.language.brain.jobs import gradient_map, on_mni, voxel_map
     from brainview.language.describe import voice_tokens
 
     model = load_backend(backend)
-    tokens = voice_tokens(run, subject, [int(stimulus)], "brain")[0]
-    grad, _ = model.gradient(tokens, prompt, answer, (int(start), int(stop)))
-    context.check()
-    drawn = gradient_map(run, subject, int(stimulus), grad, name=f'voxels for "{shown(answer[start:stop], limit=40)}"',
-                         context=context)
+    word, place = shown(answer[start:stop], limit=40), (int(start), int(stop))
+    turns = [(str(a), str(b)) for a, b in history]
+    if method == "ibba":
+        found = word_bits(run, subject, int(stimulus),
+                          lambda tokens: model.word_log_p(tokens, prompt, answer, place, history=turns),
+                          context=context)
+        drawn = voxel_map(run, subject, found.scores, f'IB-BA for "{word}" (log p {found.fit_open:.2f}, through the '
+                          f"bottleneck {found.fit_closed:.2f})", units="bits", provenance={
+                              "stimulus": int(stimulus), "bits": found.bits, **found.config.to_dict()})
+    else:
+        tokens = voice_tokens(run, subject, [int(stimulus)], "brain")[0]
+        grad, _ = model.gradient(tokens, prompt, answer, place, history=turns)
+        context.check()
+        drawn = gradient_map(run, subject, int(stimulus), grad, name=f'voxels for "{word}"', context=context)
     return on_mni(run, subject, drawn, context=context)
 
 

@@ -15,6 +15,11 @@ SCORES = "brainview.language.words_jobs:scores"
 TRANSCRIPT = "brainview.language.words_jobs:transcript"
 NEAREST = "brainview.language.words_jobs:nearest"
 REGIONS = "brainview.language.brain.jobs:regions"
+#: Language models that ship, with their words on screen; others are folders.
+BACKENDS: tuple[tuple[str, str], ...] = (("phantom-llava", "phantom-llava"),
+                                         ("phantom-smollm2", "SmolLM2 135M (phantom-smollm2)"))
+#: What a click on a word draws, with its words on screen.
+METHODS: tuple[tuple[str, str], ...] = (("gradient", "gradient"), ("ibba", "IB-BA, bits"))
 #: Presets: key, words on screen, prompt.
 PRESETS: tuple[tuple[str, str, str], ...] = (
     ("short", "Short", "Describe this image <image> as simply as possible."),
@@ -25,7 +30,7 @@ PRESETS: tuple[tuple[str, str, str], ...] = (
 LOCATE = "Locate {} in <image> and provide its coordinates, please"
 #: The voices in the order they speak, with their words on screen.
 VOICES: tuple[tuple[str, str], ...] = (("brain", "This brain"), ("edited", "Edited brain"),
-                                       ("control", "Same edit elsewhere"), ("other", "Beside it"),
+                                       ("control", "Same edit elsewhere"), ("other", "Another brain"),
                                        ("shuffled", "Another picture's brain"), ("image", "The picture itself"))
 
 
@@ -42,16 +47,20 @@ class WordsState:
     factor: float = 0.0
     #: Who speaks beside this brain: "" nobody, a subject of the same run, or "RUN FOLDER|subject" of another run.
     beside: str = ""
+    #: What a click on a word draws, one of :data:`METHODS`.
+    method: str = METHODS[0][0]
 
     def settings(self) -> dict[str, Any]:
         """Return plain types for a project file."""
         return {"prompt": self.prompt, "backend": self.backend, "revealed": self.revealed, "region": self.region,
-                "factor": self.factor, "beside": self.beside}
+                "factor": self.factor, "beside": self.beside, "method": self.method}
 
     def apply(self, values: dict[str, Any]) -> None:
         """Take back what :meth:`settings` gave; whatever does not fit is left out."""
         for name, value in values.items():
             if name not in self.settings() or type(value) is not type(getattr(self, name)):
+                continue
+            if name == "method" and value not in dict(METHODS):
                 continue
             if (name == "factor" and not 0 <= value <= 2) or (isinstance(value, str) and len(value) > 2000):
                 continue

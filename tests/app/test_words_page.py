@@ -33,8 +33,9 @@ def say(run, subject, stimulus, prompt, voice, backend, scale, history):
             "boxes": [[BOX]] if voice == "brain" else []}
 
 
-def word_map(run, subject, stimulus, prompt, answer, start, stop, backend):
-    return BrainMap(np.ones(SPACE.size, np.float32), SPACE, name=f"voxels for {answer[start:stop]}", units="a.u.",
+def word_map(run, subject, stimulus, prompt, answer, start, stop, backend, method, history):
+    name = f"{method} after {len(history)} for {answer[start:stop]}"
+    return BrainMap(np.ones(SPACE.size, np.float32), SPACE, name=name, units="a.u.",
                     kind="diverging", limits=(-1.0, 1.0))
 
 
@@ -103,7 +104,31 @@ def test_a_word_leads_to_its_voxels(page):
     page.settle()
     page.page.talk.anchorClicked.emit(QUrl("2-5"))
     page.settle()
-    assert page.view.map.name == "voxels for dog"
+    assert page.view.map.name == "gradient after 0 for dog"
+    page.page.ask_wanted.emit("And where?")
+    page.settle()
+    page.page.method.setCurrentIndex(1)
+    page.page.method.activated.emit(1)
+    page.page.talk.anchorClicked.emit(QUrl("2-5"))
+    page.settle()
+    assert page.view.map.name == "ibba after 1 for dog", "an answer is explained behind the turns it was given behind"
+
+
+def test_another_language_model_begins_another_conversation(page, monkeypatch):
+    from PySide6.QtWidgets import QFileDialog
+
+    page.page.ask_wanted.emit("What is it?")
+    page.settle()
+    assert page.page.backend.currentData() == "phantom-llava" and page.wiring.turns
+    page.page.backend.activated.emit(1)
+    page.settle()
+    assert page.wiring.state.backend == "phantom-smollm2" and not page.wiring.turns
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *a: "/models/llava-7b")
+    page.page.backend.activated.emit(2)
+    page.page.ask_wanted.emit("What is it?")
+    page.settle()
+    assert page.page.backend.currentText() == "llava-7b"
+    assert [j for j in page.engine.jobs if j.function == SAY][-1].arguments["backend"] == "/models/llava-7b"
 
 
 def test_stop_keeps_what_was_said(page):

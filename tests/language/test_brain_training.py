@@ -139,7 +139,7 @@ def test_brain_tokens_repetitions_and_the_causal_probe(cross):
 
 
 def test_gradient_is_the_slope_of_a_number_of_the_tokens(cross):
-    model, extra, _, _, voxels = jobs._loaded(cross, "subj02", None, Quiet())
+    model, extra, _, _, voxels = jobs.loaded(cross, "subj02", None)
     direction = np.random.default_rng(0).standard_normal((16, 16)).astype(np.float32)
     found = jobs.token_gradient(cross, "subj02", 3, direction)
     betas = torch.from_numpy(voxels.mean(np.array([3]))).double()
@@ -158,6 +158,34 @@ def test_gradient_is_the_slope_of_a_number_of_the_tokens(cross):
     assert drawn.values.shape == (voxels.subject.space.size,)
     with pytest.raises(MismatchError):
         jobs.token_gradient(cross, "subj02", 3, direction[:3])
+
+
+def test_bits_of_a_word_lie_in_the_voxels_that_it_falls_without(cross):
+    from brainview.attribution.ibba import IbbaConfig
+    from brainview.language.brain.bottleneck import word_bits
+
+    model, extra, _, _, voxels = jobs.loaded(cross, "subj02", None)
+    z = torch.from_numpy(voxels.mean(np.array([3])))
+    way = torch.from_numpy(np.random.default_rng(1).standard_normal(256).astype(np.float32))
+
+    def score(tokens):
+        return tokens.flatten(1) @ way
+
+    config = IbbaConfig(beta=1.0, steps=15, copies=4)
+    found = word_bits(cross, "subj02", 3, score, config=config)
+    assert found.scores.shape == (voxels.size,) and (found.scores >= 0).all() and found.final
+    order = np.argsort(found.scores)
+
+    def without(columns):
+        cut = z.clone()
+        cut[0, columns] = 0
+        with torch.no_grad():
+            return float(score(model(cut, "subj02") * torch.from_numpy(extra["target/spread"])))
+
+    assert without(order[-10:]) < without(order[:10]), "the bits lie where the number comes from"
+    dead = voxels.weight == 0
+    assert not dead.any() or found.scores[dead].max() == 0
+    np.testing.assert_array_equal(found.scores, word_bits(cross, "subj02", 3, score, config=config).scores)
 
 
 def test_pooled_targets_augmentation_weights_and_nsd_rows(place, options):

@@ -53,8 +53,8 @@ def test_a_projector_learns_to_speak_for_the_tower_through_a_frozen_llama(tmp_pa
     ids = np.zeros((2, 4, 4), np.int8)
     ids[:, :2, :2] = 1
     rows = [{"captions": [f"A {c} {n}."] * 5, "questions": [{"question": "What is it?", "answer": n, "kind": "what"}],
-             "scene": "park", "verb": "rest", "things": [{"name": n, "noun": n, "coco": n, "color": c, "box": [0, 0, 1, 1],
-                                                          "category": "animal", "phrase": None}]}
+             "scene": "park", "verb": "rest", "things": [{"name": n, "noun": n, "coco": n, "color": c, "phrase": None,
+                                                          "category": "animal", "box": [0, 0, 1, 1]}]}
             for n, c in (("dog", "red"), ("cat", "blue"))]
     bank = SceneBank(np.zeros((2, 4, 4, 3), np.uint8), ids, rows)
     assert place_words(bank, 0, 2) == [" red dog", " park", " park", " park"]

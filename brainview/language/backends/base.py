@@ -211,27 +211,33 @@ class Backend:
                                  int((row != end).sum()), seconds, watch.stopped, boxes, settings))
         return replies
 
-    def gradient(self, tokens: Any, prompt: str, answer: str, word: tuple[int, int], *,
-                 history: Turns = ()) -> tuple[np.ndarray, float]:
-        """Return d log p(word) / d tokens, (N, D) float32, and log p, for the characters word[0]:word[1] of `answer`.
+    def word_log_p(self, tokens: Any, prompt: str, answer: str, word: tuple[int, int], *, history: Turns = ()) -> Any:
+        """Return (B,) log p of the characters word[0]:word[1] of `answer`, differentiable in (B, N, D) `tokens`.
 
         p is the product over the tokens that make up the word, given the prompt and what stands before it.
         """
         import torch
 
-        tokens = torch.as_tensor(np.asarray(tokens, np.float32))[None].requires_grad_(True)
         first, upto = (_encode(self.tokenizer, _answer(self.frame, answer[:n])) for n in word)
         shared = next((k for k, (a, b) in enumerate(zip(first, upto, strict=False)) if a != b),
                       min(len(first), len(upto)))
         if shared >= len(upto):
             raise MismatchError(f"there is no word at {word[0]}..{word[1]} of the answer")
+        ids, mask, projected = self.prepare(tokens, [prompt] * len(tokens), [history] * len(tokens))
+        target = torch.tensor([upto] * len(tokens), device=ids.device)
+        ids, mask = torch.cat([ids, target], 1), torch.cat([mask, torch.ones_like(target)], 1)
+        arguments = self.inputs(ids, mask, projected, "embeds")
+        logits = self.model(**arguments).logits[:, -len(upto) - 1:-1].float().log_softmax(-1)
+        return logits.gather(2, target[:, :, None])[:, shared:, 0].sum(1)
+
+    def gradient(self, tokens: Any, prompt: str, answer: str, word: tuple[int, int], *,
+                 history: Turns = ()) -> tuple[np.ndarray, float]:
+        """Return d log p(word) / d tokens, (N, D) float32, and log p; see :meth:`word_log_p`."""
+        import torch
+
+        tokens = torch.as_tensor(np.asarray(tokens, np.float32))[None].requires_grad_(True)
         with torch.enable_grad():
-            ids, mask, projected = self.prepare(tokens, [prompt], [history])
-            target = torch.tensor([upto], device=ids.device)
-            ids, mask = torch.cat([ids, target], 1), torch.cat([mask, torch.ones_like(target)], 1)
-            arguments = self.inputs(ids, mask, projected, "embeds")
-            logits = self.model(**arguments).logits[0, -len(upto) - 1:-1].float().log_softmax(-1)
-            value = logits[torch.arange(shared, len(upto)), target[0, shared:]].sum()
+            value = self.word_log_p(tokens, prompt, answer, word, history=history)[0]
             grad = torch.autograd.grad(value, tokens)[0]
         return grad[0].float().cpu().numpy(), float(value.detach())
 

@@ -30,7 +30,8 @@ def present(run: str, *, context: JobContext = QUIET) -> dict[str, Any]:
             "notes": notes}
 
 
-def _loaded(run: str, subject: str, data: str | None, context: JobContext) -> tuple[Any, ...]:
+def loaded(run: str, subject: str, data: str | None) -> tuple[Any, ...]:
+    """Return (encoder, other tensors, card, data set, voxels) of a run; the last three stay in memory."""
     pointer = Path(run) / "pointer.json"
     return _remembered(str(run), subject, data, pointer.stat().st_mtime_ns if pointer.is_file() else 0)
 
@@ -74,11 +75,11 @@ def brain_tokens(run: str, subject: str, stimuli: Sequence[int] | np.ndarray, re
     if repetitions not in REPETITIONS:
         raise MismatchError(f"repetitions must be one of {', '.join(REPETITIONS)}, got {repetitions!r}")
     ids = np.asarray(stimuli, np.int64).reshape(-1)
-    model, extra, card, _, voxels = _loaded(run, subject, data, context)
+    model, extra, card, _, voxels = loaded(run, subject, data)
     factor, touched = _factors(voxels, scale or {}, control)
     rows, edges = _rows(voxels, ids, repetitions)
     rows = rows * factor
-    device = _device()
+    device = device_of_models()
     model.to(device)
     out = []
     with torch.inference_mode():
@@ -134,11 +135,11 @@ def token_gradient(run: str, subject: str, stimulus: int, token_grad: np.ndarray
     """
     import torch
 
-    model, extra, card, _, voxels = _loaded(run, subject, data, context)
+    model, extra, card, _, voxels = loaded(run, subject, data)
     gradient = np.asarray(token_grad, np.float32)
     if gradient.shape != tuple(card["token_shape"]):
         raise MismatchError(f"the gradient is {gradient.shape}, the run's tokens are {tuple(card['token_shape'])}")
-    device = _device()
+    device = device_of_models()
     model.to(device)
     betas = torch.from_numpy(voxels.mean(np.array([int(stimulus)]))).to(device).requires_grad_(True)
     tokens = model(betas, subject)[0].float()
@@ -165,25 +166,29 @@ def on_mni(run: str, subject: str, map: Any, *, data: str | None = None, context
     root = map.space.root
     if not isinstance(root, VolumeSpace) or root.world != "scanner":
         return map
-    _, _, _, dataset, _ = _loaded(run, subject, data, context)
+    _, _, _, dataset, _ = loaded(run, subject, data)
     roots = tuple(getattr(dataset, "homes", (dataset.path,)))
     return map_to_mni(map, roots, subject) if find_transform(roots, subject) is not None else map
 
 
-def voxel_map(run: str, subject: str, values: np.ndarray, name: str, *, data: str | None = None,
+def voxel_map(run: str, subject: str, values: np.ndarray, name: str, *, data: str | None = None, units: str = "a.u.",
               provenance: dict[str, Any] | None = None, context: JobContext = QUIET) -> Any:
-    """Return (V,) values of the voxels that a run reads as a BrainMap on the subject's space, symmetric limits."""
-    _, _, card, _, voxels = _loaded(run, subject, data, context)
+    """Return (V,) values of the voxels that a run reads as a BrainMap on the subject's space.
+
+    The limits are symmetric, but for values in bits, which cannot be negative.
+    """
+    _, _, card, _, voxels = loaded(run, subject, data)
     whole = np.full(voxels.subject.space.size, np.nan, np.float32)
     whole[voxels.columns] = values
     top = float(np.nanpercentile(np.abs(values), 99)) or 1.0
-    return voxels.subject.map(whole, name, units="a.u.", kind="diverging", limits=(-top, top),
+    kind, low = ("sequential", 0.0) if units == "bits" else ("diverging", -top)
+    return voxels.subject.map(whole, name, units=units, kind=kind, limits=(low, top),
                               provenance={"run": os.path.basename(run), "kind": card["kind"], **(provenance or {})})
 
 
 def regions(run: str, subject: str, *, data: str | None = None, context: JobContext = QUIET) -> list[dict[str, Any]]:
     """Return the regions that `scale` knows: ``class, region, voxels`` that the run reads, largest first."""
-    _, _, _, _, voxels = _loaded(run, subject, data, context)
+    _, _, _, _, voxels = loaded(run, subject, data)
     out = []
     for key in voxels.subject.rois:
         roi = voxels.subject.rois[key]
@@ -202,7 +207,7 @@ def true_tokens(run: str, stimuli: Sequence[int] | np.ndarray, *, subject: str |
 
     folder = RunFolder.open(run)
     card = folder.card("best")
-    _, _, _, dataset, _ = _loaded(run, subject or card["subjects"][0], data, context)
+    _, _, _, dataset, _ = loaded(run, subject or card["subjects"][0], data)
     space = feature_space(folder.config["tower"])
     ids = np.asarray(stimuli, np.int64).reshape(-1)
     if folder.config["scale"]:
@@ -221,7 +226,8 @@ def test_ids(run: str, subject: str) -> np.ndarray:
     return split.of(open_dataset(folder.story["data"]).subject(subject), "test")
 
 
-def _device() -> Any:
+def device_of_models() -> Any:
+    """Return the best device of this machine."""
     import torch
 
     if torch.cuda.is_available():

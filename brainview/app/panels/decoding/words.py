@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, QUrl, Signal
@@ -16,7 +17,7 @@ from brainview.app.theme import GRID
 from brainview.app.widgets.basics import Section, button, column, label, row, scrolled
 from brainview.core.names import shown
 from brainview.state.app import AppState
-from brainview.state.words import PRESETS, word_spans
+from brainview.state.words import BACKENDS, METHODS, PRESETS, word_spans
 
 
 class _Needs(NeedsPanel):
@@ -41,6 +42,7 @@ class WordsPage(QStackedWidget):
     transcript_wanted = Signal()
     nearest_wanted = Signal()
     other_run_wanted = Signal()
+    backend_wanted = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,13 +68,22 @@ class WordsPage(QStackedWidget):
         self.beside = QComboBox()
         self.beside.setAccessibleName("Who speaks beside this brain")
         self.beside.activated.connect(self._on_beside)
+        self.backend, self.method = QComboBox(), QComboBox()
+        self.backend.setAccessibleName("Language model that reads the brain")
+        self.backend.activated.connect(self._on_backend)
+        self.method.setAccessibleName("What a click on a word draws")
+        for key, words in METHODS:
+            self.method.addItem(words, key)
+        self.method.activated.connect(lambda i: self.chosen.emit("method", str(self.method.itemData(i))))
         self.measure = button("Measure on all test pictures", self.scores_wanted.emit, glyph="decoding",
                               tip="Captions, boxes and answers of every test picture, beside all baselines")
         self.save = button("Save transcript…", self.transcript_wanted.emit, glyph="export",
                            tip="Everything said here, with its provenance, as JSON lines")
-        body = column(self.head, self.picture, self.ious, row(self.presets[0], self.presets[1], self.presets[2]),
-                      row(self.prompt, self.ask, self.stop, stretch=0), self.talk, self.voices,
-                      row(label("Beside it", "caption"), self.beside, stretch=1),
+        body = column(self.head, row(label("Read by", "caption"), self.backend, stretch=1), self.picture,
+                      self.ious, row(self.presets[0], self.presets[1], self.presets[2]),
+                      row(self.prompt, self.ask, self.stop, stretch=0), self.talk,
+                      row(label("A word shows its voxels by", "caption"), self.method, stretch=1), self.voices,
+                      row(label("Also ask", "caption"), self.beside, stretch=1),
                       Section("Nearest captions", column(self.near, self.near_text, margin=0), open_=False),
                       Section("Edit the brain", self.edit, open_=False),
                       Section("Scores", column(self.measure, self.score_text, margin=0)), self.save, stretch=True)
@@ -153,6 +164,24 @@ class WordsPage(QStackedWidget):
             self.other_run_wanted.emit()
         else:
             self.chosen.emit("beside", str(self.beside.itemData(index)))
+
+    def show_backend(self, chosen: str) -> None:
+        """Show which language model reads the brain; a folder stands under its name."""
+        self.backend.clear()
+        for name, words in (*BACKENDS, *(() if chosen in dict(BACKENDS) else ((chosen, Path(chosen).name),))):
+            self.backend.addItem(shown(words, limit=60), name)
+        self.backend.addItem("Folder of a language model…", None)
+        self.backend.setCurrentIndex(max(0, self.backend.findData(chosen)))
+
+    def _on_backend(self, index: int) -> None:
+        if self.backend.itemData(index) is None:
+            self.backend_wanted.emit()
+        else:
+            self.chosen.emit("backend", str(self.backend.itemData(index)))
+
+    def show_method(self, chosen: str) -> None:
+        """Show what a click on a word draws."""
+        self.method.setCurrentIndex(max(0, self.method.findData(chosen)))
 
     def show_nearest(self, found: Mapping[str, Any] | None) -> None:
         """Show captions by retrieval, and where the picture that was seen stands."""

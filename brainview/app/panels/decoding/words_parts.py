@@ -105,8 +105,9 @@ class VoiceCards(QWidget):
             self._rows[voice] = (left, right)
         self.show_voices(())
 
-    def show_voices(self, voices: Sequence[str]) -> None:
-        """Show empty lines for these voices only."""
+    def show_voices(self, voices: Sequence[str], other: str = "") -> None:
+        """Show empty lines for these voices only; `other` is the name of who speaks beside."""
+        self._rows["other"][0].setText(shown(other, limit=40) or dict(VOICES)["other"])
         for voice, (left, right) in self._rows.items():
             left.setVisible(voice in voices)
             right.setVisible(voice in voices)
