@@ -24,6 +24,7 @@ from brainview.core.jobs import QUIET, JobContext
 from brainview.core.names import shown
 from brainview.core.paths import cache_dir
 from brainview.datasets.types import Stimuli
+from brainview.features.hub import hub_access
 from brainview.features.torch_space import unreachable
 
 #: Short names: small on a CPU; faithful to the seed paper; with more words on a GPU.
@@ -155,8 +156,9 @@ def load_captioner(name: str = "small", prompt: str = "short", decoding: Decodin
     elif source.startswith((".", "/", "~")):
         raise MissingError("is no folder of a model", where=source)
     try:
-        processor = AutoProcessor.from_pretrained(source)
-        model = AutoModelForImageTextToText.from_pretrained(source, use_safetensors=True)
+        with hub_access(not local.is_dir()):
+            processor = AutoProcessor.from_pretrained(source)
+            model = AutoModelForImageTextToText.from_pretrained(source, use_safetensors=True)
     except ImportError as err:  # some processors want a package of their own (SmolVLM's: num2words)
         raise MissingError(f"cannot be loaded: {shown(err, limit=160)}", where=source,
                            remedy="Install the package that it names, or take another model.") from err
@@ -164,7 +166,8 @@ def load_captioner(name: str = "small", prompt: str = "short", decoding: Decodin
         if local.is_dir():
             raise FormatError(f"holds no image-text-to-text model of transformers: {shown(err, limit=160)}",
                               where=source) from err
-        raise unreachable(source, err) from err
+        raise unreachable(source, err, "Connect once, or give the folder of a model, such as one that was copied from "
+                          "another machine.") from err
     import torch
 
     return Captioner(name, model.to("cuda" if torch.cuda.is_available() else "cpu"), processor, prompt,

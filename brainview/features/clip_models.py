@@ -10,6 +10,7 @@ from PIL import Image
 
 from brainview.core.errors import FormatError, MismatchError, MissingError
 from brainview.core.names import shown
+from brainview.features.hub import hub_access
 from brainview.features.torch_space import RANDOM, TorchSpace, unreachable
 
 
@@ -36,8 +37,9 @@ class ClipSpace(TorchSpace):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             try:
-                model, _, transform = open_clip.create_model_and_transforms(
-                    model_name, pretrained=None if source == RANDOM else source, weights_only=True)
+                with hub_access(source != RANDOM and not Path(source).is_file()):
+                    model, _, transform = open_clip.create_model_and_transforms(
+                        model_name, pretrained=None if source == RANDOM else source, weights_only=True)
             except (OSError, RuntimeError, ValueError) as err:
                 if Path(source).is_file():
                     raise FormatError(f"does not fit {model_name}: {shown(err, limit=160)}", where=source) from err

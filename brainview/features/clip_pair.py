@@ -24,6 +24,7 @@ from brainview.core.names import shown
 from brainview.core.paths import resource
 from brainview.features.compact_tokens import FILE as VOCABULARY
 from brainview.features.compact_tokens import CompactTokenizer
+from brainview.features.hub import hub_access
 from brainview.features.torch_space import unreachable
 
 #: Name of the shipped model and its folder among the resources.
@@ -116,9 +117,10 @@ def load_clip(name: str = DEFAULT) -> ClipPair:
     plain = name.removeprefix("open_clip:")
     model_name, tag, folder = _resolve(plain)
     try:
-        model, _, preprocess = open_clip.create_model_and_transforms(model_name, pretrained=tag, weights_only=True)
-        tokenizer = CompactTokenizer.load(folder) if folder is not None and (folder / VOCABULARY).is_file() \
-            else open_clip.get_tokenizer(model_name)
+        with hub_access(folder is None and not (tag and Path(tag).is_file())):
+            model, _, preprocess = open_clip.create_model_and_transforms(model_name, pretrained=tag, weights_only=True)
+            tokenizer = CompactTokenizer.load(folder) if folder is not None and (folder / VOCABULARY).is_file() \
+                else open_clip.get_tokenizer(model_name)
     except (OSError, RuntimeError, ValueError, SafetensorError) as err:
         if folder is not None or (tag and Path(tag).is_file()):
             raise FormatError(f"is no sound CLIP model: {shown(err, limit=160)}", where=folder or tag) from err

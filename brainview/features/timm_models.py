@@ -8,6 +8,7 @@ from typing import Any
 from PIL import Image
 
 from brainview.core.errors import MismatchError, MissingError
+from brainview.features.hub import hub_access
 from brainview.features.torch_space import RANDOM, TorchSpace, fill, load_state, unreachable
 
 
@@ -33,7 +34,8 @@ class TimmSpace(TorchSpace):
             raise MissingError(f"timm has no model {self._model_name!r}", remedy="See timm.list_models().")
         more = {k: v for k, v in self.settings.items() if k not in self._OWN}
         try:
-            return timm.create_model(self._model_name, pretrained=pretrained, num_classes=0, **more)
+            with hub_access(pretrained):
+                return timm.create_model(self._model_name, pretrained=pretrained, num_classes=0, **more)
         except TypeError as err:
             raise MismatchError(f"does not take the settings {', '.join(more)}", where=self.name) from err
         except (OSError, RuntimeError, ValueError) as err:

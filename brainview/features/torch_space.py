@@ -164,12 +164,13 @@ def no_bars(local: bool = True) -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def unreachable(name: str, err: Exception) -> MissingError:
+def unreachable(name: str, err: Exception, remedy: str = "") -> MissingError:
     """Return the error for weights that are neither cached nor to be fetched."""
     reason = (str(err).strip() or type(err).__name__).splitlines()[0]
     return MissingError(f"the weights of {name} are not on this machine and could not be fetched "
                         f"({shown(reason, limit=120)})",
-                        remedy="Connect once, give a local file with weights=FILE, or ask for weights=random.")
+                        remedy=remedy or "Connect once, give a local file with weights=FILE, or ask for "
+                                         "weights=random.")
 
 
 def fill(model: Any, state: dict[str, Any], where: str) -> None:

@@ -31,6 +31,7 @@ from brainview.core.files import read_json
 from brainview.core.jobs import QUIET, JobContext
 from brainview.core.names import shown
 from brainview.core.paths import resource
+from brainview.features.hub import hub_access
 from brainview.features.torch_space import RANDOM, TorchSpace, fill, load_state, no_bars, unreachable
 from brainview.features.types import settings_key
 
@@ -259,8 +260,9 @@ def _timm_tower(name: str, weights: str, pixels: int) -> Any:
     if not timm.is_model(name):
         raise MissingError(f"timm has no model {shown(name)!r}", remedy="See timm.list_models().")
     try:
-        model = timm.create_model(name, pretrained=weights == "pretrained", num_classes=0,
-                                  **({"img_size": pixels} if pixels else {}))
+        with hub_access(weights == "pretrained"):
+            model = timm.create_model(name, pretrained=weights == "pretrained", num_classes=0,
+                                      **({"img_size": pixels} if pixels else {}))
     except (OSError, RuntimeError, ValueError) as err:
         raise unreachable(name, err) from err
     if not hasattr(model, "patch_embed"):
@@ -292,7 +294,7 @@ def transformers_tower(source: str, weights: str = "pretrained") -> tuple[Any, s
     try:
         if weights == RANDOM:
             return model_class(config_class.from_dict(settings.get("vision_config", settings))), kind, folder
-        with no_bars(folder is not None):
+        with hub_access(folder is None), no_bars(folder is not None):
             return model_class.from_pretrained(str(folder or source)), kind, folder
     except (OSError, RuntimeError, ValueError, TypeError) as err:
         if folder is None:
@@ -317,7 +319,8 @@ def _config(source: str, folder: Path | None) -> dict[str, Any]:
         from transformers.utils import cached_file
 
         try:
-            return read_json(str(cached_file(source, "config.json")))
+            with hub_access():
+                return read_json(str(cached_file(source, "config.json")))
         except (OSError, ValueError) as err:
             raise unreachable(source, err) from err
     if not (folder / "config.json").is_file():
@@ -349,7 +352,8 @@ def _snapshot(source: str) -> Path:
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(source, allow_patterns=["*.json", "*.safetensors"]))
+        with hub_access():
+            return Path(snapshot_download(source, allow_patterns=["*.json", "*.safetensors"]))
     except Exception as err:  # the hub raises many kinds for "not cached, not reachable"
         raise unreachable(source, err) from err
 

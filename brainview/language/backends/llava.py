@@ -13,6 +13,7 @@ import numpy as np
 from brainview.core.errors import FormatError, MismatchError, MissingError
 from brainview.core.files import read_json
 from brainview.core.jobs import QUIET, JobContext
+from brainview.features.hub import hub_access
 from brainview.features.torch_space import no_bars
 from brainview.language.backends.base import Backend, TokenSpace
 
@@ -158,7 +159,7 @@ def folder_card(source: str | Path) -> dict[str, Any]:
 def read(loader: Any, source: str | Path, **arguments: Any) -> Any:
     """Call a ``from_pretrained`` without its own bars and turn its many failures into one line."""
     try:
-        with no_bars(Path(source).is_dir()):
+        with hub_access(not Path(source).is_dir()), no_bars(Path(source).is_dir()):
             return loader(str(source), **arguments)
     except (OSError, ValueError, KeyError, ImportError, RuntimeError) as err:
         line = str(err).strip().splitlines()[0] if str(err).strip() else type(err).__name__
