@@ -23,7 +23,7 @@ KINDS = ("metric", "ceiling", "measured", "predicted", "difference")
 
 
 def load_map(path: os.PathLike | str, *, index: int = 0, brain: str = "", metric: str = "", kind: str = "",
-             stimulus: int = -1, fdr: float = 0.0) -> BrainMap:
+             stimulus: int = -1, fdr: float = 0.0, variant: str = "") -> BrainMap:
     """Return one map of a map file, a run or a data set.
 
     Parameters
@@ -44,6 +44,8 @@ def load_map(path: os.PathLike | str, *, index: int = 0, brain: str = "", metric
     fdr : float
         Of a metric of a run: only locations at this false discovery rate, from 1,000 shuffles of the test images
         (of a group: where more than half of the subjects pass); 0 = all.
+    variant : str
+        Of a data set: which of its response sets; its first one when not given (a run was trained on one of them).
 
     Raises
     ------
@@ -65,7 +67,7 @@ def load_map(path: os.PathLike | str, *, index: int = 0, brain: str = "", metric
         raise MissingError("does not exist", where=where, remedy="Check the name.")
     if (where / "run.json").is_file():
         return _of_run(str(where), brain, metric, kind or "metric", stimulus, fdr)
-    return _of_dataset(str(where), brain, kind or "ceiling", stimulus)
+    return _of_dataset(str(where), brain, kind or "ceiling", stimulus, variant)
 
 
 def _of_run(path: str, brain: str, metric: str, kind: str, stimulus: int, fdr: float = 0.0) -> BrainMap:
@@ -97,7 +99,7 @@ def _of_run(path: str, brain: str, metric: str, kind: str, stimulus: int, fdr: f
     return maps[kind]
 
 
-def _of_dataset(path: str, brain: str, kind: str, stimulus: int) -> BrainMap:
+def _of_dataset(path: str, brain: str, kind: str, stimulus: int, variant: str) -> BrainMap:
     from brainview.datasets import jobs
     from brainview.state.showing import common_limit
 
@@ -106,14 +108,14 @@ def _of_dataset(path: str, brain: str, kind: str, stimulus: int) -> BrainMap:
     if brain not in names:
         raise MissingError(f"has no subject {brain!r}", where=path, remedy="It has " + ", ".join(names) + ".")
     if kind == "ceiling":
-        found = jobs.open_subject(path, brain)["ceiling"]
+        found = jobs.open_subject(path, brain, variant=variant or None)["ceiling"]
         if found is None:
             raise MissingError(f"{brain} has no noise ceiling", where=path)
         return found
     if kind != "measured" or stimulus < 0:
         raise MissingError("a data set gives ceilings and measured responses to a stimulus", where=path,
                            remedy="Name a stimulus, or a run for predictions.")
-    response = jobs.response_map(path, brain, stimulus)
+    response = jobs.response_map(path, brain, stimulus, variant=variant or None)
     limit = common_limit(response)
     return response.having(kind="diverging", limits=(-limit, limit))
 
@@ -121,7 +123,7 @@ def _of_dataset(path: str, brain: str, kind: str, stimulus: int) -> BrainMap:
 def load_map_job(where: Mapping[str, Any], *, context: JobContext = QUIET) -> BrainMap:
     """Return the map that a layer or a project names: ``path`` and arguments of :func:`load_map`."""
     context.check()
-    known = {k: v for k, v in where.items() if k in ("index", "brain", "metric", "kind", "stimulus")}
+    known = {k: v for k, v in where.items() if k in ("index", "brain", "metric", "kind", "stimulus", "fdr", "variant")}
     if not isinstance(where.get("path"), str):
         raise MissingError("a layer does not say where its map is", remedy="Give its path.")
     return load_map(where["path"], **known)
@@ -165,11 +167,14 @@ def _drawn_with(one: BrainMap, main: BrainMap, mesh: str) -> BrainMap:
     return jobs.to_volume(one) if volume else jobs.to_surface(one, mesh)
 
 
-def load_outlines(path: os.PathLike | str, brain: str, names: Iterable[str]) -> dict[str, RoiClass]:
-    """Return classes of regions of a subject of a data set, by name; raises MissingError for an unknown one."""
+def load_outlines(path: os.PathLike | str, brain: str, names: Iterable[str], variant: str = "") -> dict[str, RoiClass]:
+    """Return classes of regions of a subject of a data set, by name; raises MissingError for an unknown one.
+
+    `variant` is the response set whose locations the labels are on, the data set's first one when not given.
+    """
     from brainview.datasets import jobs
 
-    known = jobs.open_subject(str(path), brain)["rois"]
+    known = jobs.open_subject(str(path), brain, variant=variant or None)["rois"]
     missing = [n for n in names if n not in known]
     if missing:
         raise MissingError(f"{brain} has no regions {missing[0]!r}", where=path,

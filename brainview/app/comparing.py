@@ -26,8 +26,6 @@ WITHOUT_DOUBT = ("Uncertainty: none. At least one of these maps holds one number
 #: |difference / standard error| from which a difference is drawn in full.
 SURE = 1.96
 COMPARE = "brainview.maps.compare:compare"
-#: Path of maps that were computed in the window: they are in no file.
-COMPUTED = "computed:"
 
 
 def words_of(result: dict[str, Any]) -> list[str]:
@@ -113,7 +111,7 @@ class Comparing:
         able = all(w.get("metric") and w.get("brain") != GROUP for w in wheres) \
             and wheres[0]["metric"] == wheres[1]["metric"]
         dialog = ComparisonDialog(self.window, first, second, result,
-                                  lambda: self.draw_computed(result["difference"]),
+                                  lambda: self.reporter.start(self.draw_computed(result["difference"])),
                                   (lambda: self.reporter.start(self.draw_difference(*wheres))) if able else None)
         dialog.show()
         return dialog
@@ -122,18 +120,17 @@ class Comparing:
         """Estimate how sure the difference of two scores is; draw it, faded where it is not."""
         found = await self.session.ask(DIFFERENCE, "Difference with its uncertainty", lane="batch", first=first,
                                        second=second)
+        paths = await self.session.keep(found["difference"], found["error"], found["z"])
         with self.undo.together("Draw difference"):
-            self.draw_computed(found["difference"], found["error"], found["z"])
+            self.app.source = Source("file", path=paths[0])
             layers.change(self.view, layers.main_index(self.view), gate=Gate(SURE), second=found["z"],
-                          second_where={}, rule=self.view.rule.having(below="faded"))
+                          second_where={"path": paths[2]}, rule=self.view.rule.having(below="faded"))
         self.reporter.tell(found["note"], "info", [("Hide what is unsure", self._hide_unsure)])
         return found
 
     def _hide_unsure(self) -> None:
         self.view.rule = self.view.rule.having(below="hidden")
 
-    def draw_computed(self, *maps: BrainMap) -> None:
-        """Draw the first of some maps that were computed here; they are in no file until they are exported."""
-        path = f"{COMPUTED}{maps[0].name}"
-        self.session.files[path] = list(maps)
-        self.app.source = Source("file", path=path)
+    async def draw_computed(self, computed: BrainMap) -> None:
+        """Draw a map that was computed here; it is kept in a file, so that projects and recipes can name it."""
+        self.app.source = Source("file", path=(await self.session.keep(computed))[0])

@@ -13,7 +13,7 @@ from brainview.app.errors import Reporter
 from brainview.app.window import MainWindow
 from brainview.core.errors import MissingError
 from brainview.state.app import AppState
-from brainview.state.recipes import Recipe, project_of, recipe, source_of
+from brainview.state.recipes import Recipe, project_of, recipe, source_of, where_of
 from brainview.state.session import Session
 from brainview.state.showing import Shower
 from brainview.state.view import ViewState
@@ -32,9 +32,13 @@ class Copying:
     shower: Shower
     reporter: Reporter
     folder: str
+    where_for: Any
 
-    def recipe(self, **changes: Any) -> Recipe:
-        """Return the recipe of what is on screen; `changes` are fields of the arrangement."""
+    async def recipe(self, **changes: Any) -> Recipe:
+        """Return the recipe of what is on screen; `changes` are fields of the arrangement.
+
+        A map that only the window has is kept in a file first, which the recipe names.
+        """
         viewer = self.window.viewer
         if viewer is None:
             raise MissingError("there is no map on screen", remedy="Open one first.")
@@ -45,15 +49,19 @@ class Copying:
         told = {name: value for name, value in told.items() if value != getattr(standard, name)}
         told["cameras"] = [{"towards": c.towards, "up": c.up, "zoom": c.zoom, "pan": c.pan} for c in look.cameras]
         size = (2 * viewer.stack.width(), 2 * (viewer.stack.height() + viewer.colors.height()))
-        return recipe(self.app, self.view, self.shower.original or self.view.map, told, size)
+        drawn = self.shower.original or self.view.map
+        where = None
+        if drawn is not None and not where_of(self.app, self.app.source):
+            where = await self.where_for(self.app.source, drawn)
+        return recipe(self.app, self.view, drawn, told, size, where)
 
-    def copy_command(self) -> str:
+    async def copy_command(self) -> str:
         """Put the line for the shell on the clipboard."""
-        return self._copied(self.recipe().as_command(), "command")
+        return self._copied((await self.recipe()).as_command(), "command")
 
-    def copy_python(self) -> str:
+    async def copy_python(self) -> str:
         """Put the lines of Python on the clipboard."""
-        return self._copied(self.recipe().as_python(), "Python program")
+        return self._copied((await self.recipe()).as_python(), "Python program")
 
     def copy_methods(self) -> str:
         """Put the methods paragraph of what is on screen, with its references, on the clipboard."""

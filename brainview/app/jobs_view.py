@@ -27,7 +27,8 @@ WORDS = {"queued": "Waiting", "running": "Running", "done": "Done", "failed": "F
          "lost": "Its process died"}
 #: Short jobs (lane "live") are listed when they fail or take longer than this, in ms.
 PATIENCE = 600
-KEPT = 60
+#: Rows that stay; older finished jobs leave the list.
+KEPT = 40
 
 
 def duration(seconds: float) -> str:
@@ -77,11 +78,7 @@ class JobRow(QFrame):
         self._open_log = tool("log", f"Log of {shown(job.title)}", tip="What the job said")
         self._open_log.setCheckable(True)
         self._open_log.toggled.connect(self._show_log)
-        self._log = QPlainTextEdit()
-        self._log.setReadOnly(True)
-        self._log.setFixedHeight(120)
-        self._log.setAccessibleName("Log")
-        self._log.hide()
+        self._log: QPlainTextEdit | None = None  # made when it is asked for: most rows are never opened
         self._lay_out()
         self._later = QTimer(self)
         self._later.setSingleShot(True)
@@ -106,7 +103,6 @@ class JobRow(QFrame):
         column = QVBoxLayout(self)
         column.setContentsMargins(GRID, GRID // 2, GRID, GRID // 2)
         column.addLayout(row)
-        column.addWidget(self._log)
 
     def _soon(self) -> None:
         if not self._later.isActive():
@@ -126,19 +122,27 @@ class JobRow(QFrame):
         self._retry.setVisible(job.status in ("failed", "cancelled", "lost"))
         has_log = bool(job.log) or bool(getattr(job, "details", ""))
         self._open_log.setVisible(has_log)
-        if self._log.isVisible():
-            self._fill_log()
+        if self._log is not None and self._log.isVisible():
+            self._fill_log(self._log)
 
     def _show_log(self, on: bool) -> None:
+        if self._log is None:
+            self._log = QPlainTextEdit()
+            self._log.setReadOnly(True)
+            self._log.setFixedHeight(120)
+            self._log.setAccessibleName("Log")
+            column = self.layout()
+            assert column is not None
+            column.addWidget(self._log)
         self._log.setVisible(on)
         if on:
-            self._fill_log()
+            self._fill_log(self._log)
 
-    def _fill_log(self) -> None:
+    def _fill_log(self, log: QPlainTextEdit) -> None:
         details = getattr(self.job, "details", "")
         lines = [*self.job.log, *([details] if details else [])]
-        self._log.setPlainText("\n".join(shown(s, limit=2000) for s in lines))
-        bar = self._log.verticalScrollBar()
+        log.setPlainText("\n".join(shown(s, limit=2000) for s in lines))
+        bar = log.verticalScrollBar()
         bar.setValue(bar.maximum())
 
     def release(self) -> None:

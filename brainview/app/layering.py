@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,17 +42,29 @@ class Layering:
     layer_part: layers.LayerPart
     folder: str
 
-    def keep_layer(self) -> None:
-        """Keep the map on screen as a layer, below what is shown next."""
+    async def where_for(self, source: Source, found: BrainMap) -> dict[str, Any]:
+        """Return how a map is found again; one that only the window has is kept in a file first."""
+        return where_of(self.app, source) or {"path": (await self.session.keep(found))[0]}
+
+    def keep_layer(self) -> Coroutine[Any, Any, None] | None:
+        """Keep the map on screen as a layer, below what is shown next; one that only the window has is written first."""
         drawn = self.shower.original or self.view.map
         if drawn is None:
             raise MissingError("there is no map on screen", remedy="Open one first.")
-        laid = self.view.laid
-        kept = Layer(drawn, self.view.rule, laid.opacity, True, laid.gate, laid.second,
-                     where_of(self.app, self.app.source), laid.second_where)
+        laid, where = self.view.laid, where_of(self.app, self.app.source)
+        kept = Layer(drawn, self.view.rule, laid.opacity, True, laid.gate, laid.second, where, laid.second_where)
+        if not where:
+            return self._keep_computed(kept)
+        self._lay_below(kept)
+        return None
+
+    async def _keep_computed(self, layer: Layer) -> None:
+        self._lay_below(layer.having(where={"path": (await self.session.keep(layer.map))[0]}))
+
+    def _lay_below(self, kept: Layer) -> None:
         with self.undo.together("Keep map as layer"):
             layers.add(self.view, kept, layers.main_index(self.view))
-        self.reporter.tell(f"{shown(drawn.name)} stays as a layer: show another map, it lies on top", "done")
+        self.reporter.tell(f"{shown(kept.map.name)} stays as a layer: show another map, it lies on top", "done")
 
     def offers(self) -> list[layers.Offer]:
         """Return the maps that can be layers or second maps."""
@@ -62,8 +74,9 @@ class Layering:
         """Lay a map over the others, in the colours that it last had."""
         found = await self.shower.find(source)
         rule = self.session.rules.get(source.color_key) or rule_for(found)
+        where = await self.where_for(source, found)
         with self.undo.together("Add layer"):
-            layers.add(self.view, Layer(found, rule, where=where_of(self.app, source)))
+            layers.add(self.view, Layer(found, rule, where=where))
 
     def choose_layer_file(self) -> None:
         """Ask for a map file and lay it over the others."""
@@ -86,8 +99,9 @@ class Layering:
         found = await self.shower.find(source)
         old = layers.stack(self.view)[index].gate
         gate = gate_for(found, fades=bool(old and old.fades)).having(**changes)
+        where = await self.where_for(source, found)
         with self.undo.together("Second map"):
-            layers.change(self.view, index, gate=gate, second=found, second_where=where_of(self.app, source))
+            layers.change(self.view, index, gate=gate, second=found, second_where=where)
 
     async def load_layers(self) -> None:
         """Read the layers that a project or a picture names."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QEvent, Qt, QTimer
-from PySide6.QtWidgets import QApplication, QDialog, QMainWindow
+from PySide6.QtWidgets import QApplication, QDialog, QMainWindow, QWidget
 
 #: Milliseconds between two beats, the lag that a user notices, and the most that an event may compute (design).
 BEAT, NOTICED, FRAME = 10, 50.0, 16.0
@@ -93,6 +93,10 @@ class LagMeter:
         self._timer.start()
         self._watcher.start()
 
+    def skip(self) -> None:
+        """Leave out the time since the last beat."""
+        self._last = self._state()
+
     def stop(self) -> None:
         """End."""
         self._running = False
@@ -146,7 +150,10 @@ class LagMeter:
 
 
 def resources() -> dict[str, int]:
-    """Return memory (MB), windows, widgets, threads and open files of this process."""
+    """Return memory (MB), windows, widgets, threads and open files of this process.
+
+    Widgets of the list of jobs are counted apart (as its rows), for it holds the latest jobs, up to a limit.
+    """
     gc.collect()
     status = {}
     if os.path.exists("/proc/self/status"):
@@ -156,7 +163,10 @@ def resources() -> dict[str, int]:
     program = QApplication.instance()
     windows = [w for w in QApplication.topLevelWidgets() if w.isWindow()] if program is not None else []
     files = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
-    return {"memory_mb": memory, "windows": len(windows), "widgets": len(QApplication.allWidgets()),
+    widgets = QApplication.allWidgets() if program is not None else []
+    rows = [w for w in widgets if type(w).__name__ == "JobRow"]
+    own = len(widgets) - sum(1 + len(r.findChildren(QWidget)) for r in rows)
+    return {"memory_mb": memory, "windows": len(windows), "widgets": own, "job_rows": len(rows),
             "threads": int(status.get("Threads", str(threading.active_count()))), "files": files}
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from brainview.app.wiring_strip import Once
 from brainview.core.names import shown
+from brainview.core.paths import computed_dir
 from brainview.scene.colors import number
 from brainview.state import layers
 from brainview.state.app import Source
@@ -64,9 +66,10 @@ class LayersWiring:
 
     def _on_source(self, new: Source, old: Source) -> None:
         laid = self.c.view.laid
-        if laid.second is not None and not laid.second_where and old.path.startswith("computed:"):
+        second = str(laid.second_where.get("path", ""))
+        if second and PurePath(second).parent == PurePath(old.path).parent == computed_dir():
             with self.c.undo.paused():  # it belonged to the map that was computed with it
-                self.c.view.laid = replace(laid, gate=None, second=None)
+                self.c.view.laid = replace(laid, gate=None, second=None, second_where={})
         if new.brain != old.brain:
             self.c.follow_brain(old.brain, new.brain)
 

@@ -26,6 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fdr", type=float, default=0.0, metavar="Q",
                         help="of a run: only locations at this false discovery rate (shuffled test images)")
     parser.add_argument("--kind", default="", help="metric, ceiling, measured, predicted or difference")
+    parser.add_argument("--variant", default="", help="of a data set: which response set (map and borders)")
     parser.add_argument("--stimulus", type=int, default=-1, help="id, for measured, predicted and difference")
     parser.add_argument("--outlines", help="DATASET,SUBJECT,CLASS[,CLASS...]: draw the borders of these regions")
     parser.add_argument("--layers", help="maps over each other as JSON (a list), as the window copies them")
@@ -71,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     from brainview.pictures import load_map
 
     brain_map = load_map(args.map, index=args.index, brain=args.brain, metric=args.metric, kind=args.kind,
-                         stimulus=args.stimulus, fdr=args.fdr)
+                         stimulus=args.stimulus, fdr=args.fdr, variant=args.variant)
     if args.surface and isinstance(brain_map.space.root, VolumeSpace):
         from brainview.maps.jobs import to_surface
 
@@ -161,7 +162,7 @@ def _outlines(args: argparse.Namespace) -> dict[str, Any]:
     parts = [p.strip() for p in args.outlines.split(",")]
     if len(parts) < 3:
         raise FormatError("--outlines takes DATASET,SUBJECT,CLASS", remedy="Separate them by commas.")
-    return load_outlines(parts[0], parts[1], parts[2:])
+    return load_outlines(parts[0], parts[1], parts[2:], args.variant)
 
 
 def _copied(args: argparse.Namespace, brain_map: Any) -> Path:

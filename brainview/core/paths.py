@@ -27,6 +27,11 @@ def cache_dir() -> Path:
     return _made(own / "cache" if own else Path(platformdirs.user_cache_dir("brainview", appauthor=False)))
 
 
+def computed_dir() -> Path:
+    """Return the folder of maps that were computed in the window and are kept for projects and recipes."""
+    return data_dir() / "computed"
+
+
 @cache
 def resources_dir() -> Path:
     """Return the folder of shipped resources, in a wheel and in a source tree alike."""

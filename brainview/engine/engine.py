@@ -20,6 +20,8 @@ GRACE = 0.8
 PRIORITY = {"live": 10, "batch": 0}
 #: Jobs at once in each lane of the embedded cluster.
 LANE_PLACES = {"live": 2, "batch": 1}
+#: Finished jobs that are remembered.
+KEPT = 100
 
 
 class Engine:
@@ -69,6 +71,8 @@ class Engine:
             raise BrainViewError("the engine is closed")
         spec = JobSpec(function, title, lane, dict(arguments or {}))  # type: ignore[arg-type]
         handle = JobHandle(spec, next(self._numbers), cancel=self._cancel, retry=self._again)
+        for old in [j for j in self.jobs if not j.active][:-KEPT]:  # each holds its arguments and its value
+            self.jobs.remove(old)
         self.jobs.append(handle)
         self._spawn(self._run(handle))
         self.job_added.emit(handle)

@@ -10,8 +10,10 @@ from pathlib import Path
 
 from brainview.core.errors import BrainViewError, MismatchError, MissingError
 from brainview.core.jobs import QUIET, JobContext
+from brainview.core.paths import computed_dir
 from brainview.maps import grayordinates
 from brainview.maps.brainmap import BrainMap
+from brainview.maps.cache import digest
 from brainview.maps.convert import convert
 from brainview.maps.meshes import registered_space
 from brainview.maps.space import (
@@ -20,6 +22,7 @@ from brainview.maps.space import (
     ParcelSpace,
     Space,
     SurfaceSpace,
+    VolumeSpace,
     get_space,
 )
 
@@ -60,6 +63,27 @@ def export_map(map: BrainMap, path: str, format: str | None = None, space_name: 
     written = write_map(map, path, format)
     context.report(2, 2, "written")
     return str(written)
+
+
+def keep_maps(maps: list[BrainMap], *, context: JobContext = QUIET) -> list[str]:
+    """Write maps that exist nowhere else into BrainView's own folder; return a file each (an equal map: the same file).
+
+    What is read back is the map that was written, so that projects and recipes can name it.
+    """
+    from brainview.maps.io import write_map
+
+    out = []
+    for number, one in enumerate(maps):
+        context.report(number, len(maps), f"keeping {one.name}")
+        root = one.space.root
+        form, suffix = ("nifti", ".nii.gz") if isinstance(root, VolumeSpace) else \
+            ("cifti", ".dscalar.nii") if isinstance(root, GrayordinateSpace) else \
+            ("gifti", ".func.gii") if isinstance(root, SurfaceSpace) else ("npy", ".npy")
+        name = "".join(c if c.isalnum() else "-" for c in one.name)[:40].strip("-")
+        computed_dir().mkdir(parents=True, exist_ok=True)
+        path = computed_dir() / f"{name}-{digest(one.values, one.name, one.space.name, one.kind, one.limits)}{suffix}"
+        out.append(str(path) if path.is_file() else str(write_map(one, path, form)))
+    return out
 
 
 def to_surface(map: BrainMap, mesh: str = "fsaverage5", *, world: str | None = None,

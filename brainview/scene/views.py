@@ -170,7 +170,7 @@ def rows(views: list[list[str]], sides: tuple[str, ...]) -> list[Panel]:
 def extents(points: np.ndarray, camera: Camera) -> tuple[float, float, np.ndarray]:
     """Return half width, half height (mm on the screen) and centre (3,) of (n, 3) points seen by a camera."""
     axes = np.stack([camera.right, camera.up, camera.towards])
-    seen = points @ axes.T
-    low, high = seen.min(0), seen.max(0)
+    seen = axes @ points.T
+    low, high = seen.min(1), seen.max(1)
     half = (high - low) / 2
     return float(half[0]), float(half[1]), ((high + low) / 2) @ axes

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from psygnal import SignalGroupDescriptor
 
 from brainview.core.errors import FormatError, LimitError
+from brainview.core.paths import computed_dir
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.layers import MOST, Gate, Layer, describe_layer
 from brainview.state.app import GROUP, AppState, Source
@@ -192,7 +194,7 @@ def offers(app: AppState, files: Mapping[str, Sequence[BrainMap]]) -> list[Offer
                              Source(kind, brain=known.brain, stimulus=known.stimulus)))  # type: ignore[arg-type]
     for path, maps in files.items():
         for index, opened in enumerate(maps):
-            tail = "" if path.startswith("computed:") else f" · {path.rsplit('/', 1)[-1]}"
+            tail = "" if PurePath(path).parent == computed_dir() else f" · {PurePath(path).name}"
             out.append(Offer(f"{opened.name}{tail}", Source("file", path=path, index=index)))
     return out
 

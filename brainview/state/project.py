@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from brainview import __version__
 from brainview.core.errors import FormatError
 from brainview.core.files import atomic_path, read_json, write_json
+from brainview.core.paths import computed_dir
 from brainview.state.app import KEPT, AppState, RoiKey, Source
 
 if TYPE_CHECKING:
@@ -70,9 +71,29 @@ def stored_source(stored: Mapping[str, Any]) -> Source:
     known = {f.name for f in fields(Source)}
     if not isinstance(value, Mapping):
         raise FormatError("does not say what was drawn")
-    if str(value.get("path", "")).startswith("computed:"):
-        return Source()  # was computed in the window and is in no file
     return Source(**{k: v for k, v in value.items() if k in known})
+
+
+def gathered(value: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return a project dict whose computed maps lie beside the project file, in ``<name>-maps``; copies them there."""
+    folder = path.with_name(path.name.removesuffix(SUFFIX) + "-maps")
+
+    def moved(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {k: moved(v) for k, v in part.items()}
+        if isinstance(part, list):
+            return [moved(v) for v in part]
+        if not isinstance(part, str) or Path(part).parent != computed_dir() or not Path(part).is_file():
+            return part
+        folder.mkdir(exist_ok=True)
+        for file in computed_dir().glob(Path(part).name.split(".", 1)[0] + ".*"):  # the map and what tells about it
+            if not (folder / file.name).is_file():
+                with atomic_path(folder / file.name) as temporary:
+                    shutil.copyfile(file, temporary)
+        return str(folder / Path(part).name)
+
+    out: dict[str, Any] = moved(value)
+    return out
 
 
 def check(value: Any, *, where: object = None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from brainview.state import layers
 from brainview.state.app import AppState, Source
 from brainview.state.project import FORMAT, VERSION, describe
 from brainview.state.regions import SELECTION
+from brainview.state.session import variant_argument
 from brainview.state.view import ViewState
 
 #: Fields of a story's look that a view has too.
@@ -38,6 +39,8 @@ class Recipe:
         What differs from the map's own colours and from the standard arrangement.
     outlines : (str, str, tuple of str), optional
         Data set, subject and classes of regions.
+    variant : str
+        Response set of the data set whose locations the regions are on, "" for its first.
     layers : tuple of dict
         Maps over each other, see :func:`brainview.pictures.load_layers`; empty for a single map.
     size : (int, int)
@@ -53,6 +56,7 @@ class Recipe:
     layers: tuple[dict[str, Any], ...] = ()
     size: tuple[int, int] = (1600, 1200)
     on_surface: bool = False
+    variant: str = ""
 
     def as_command(self, out: str = "picture.png") -> str:
         """Return one line for a POSIX shell."""
@@ -61,6 +65,8 @@ class Recipe:
             words += [f"--{key}", str(value)]
         if self.outlines is not None:
             words += ["--outlines", ",".join([*self.outlines[:2], *self.outlines[2]])]
+            if self.variant and "variant" not in self.which:
+                words += ["--variant", self.variant]
         if self.layers:
             words += ["--layers", json.dumps(list(self.layers))]
         words += ["--rule", json.dumps(self.rule), "--look", json.dumps(self.look)]
@@ -77,8 +83,9 @@ class Recipe:
                  f"brain_map = load_map({self.path!r}{which})"]
         more = ""
         if self.outlines is not None:
+            variant = f", variant={self.variant!r}" if self.variant else ""
             lines.append(f"outlines = load_outlines({self.outlines[0]!r}, {self.outlines[1]!r}, "
-                         f"{list(self.outlines[2])!r})")
+                         f"{list(self.outlines[2])!r}{variant})")
             more += ", outlines=outlines"
         if self.layers:
             lines.append(f"layers = {list(self.layers)!r}")
@@ -91,7 +98,7 @@ class Recipe:
 
 
 def recipe(app: AppState, view: ViewState, drawn: BrainMap | None, look: Mapping[str, Any],
-           size: tuple[int, int]) -> Recipe:
+           size: tuple[int, int], where: Mapping[str, Any] | None = None) -> Recipe:
     """Return the recipe of what is on screen.
 
     Parameters
@@ -102,6 +109,8 @@ def recipe(app: AppState, view: ViewState, drawn: BrainMap | None, look: Mapping
         Fields of the arrangement on screen, ``cameras`` as plain lists among them.
     size : (int, int)
         Pixels.
+    where : mapping, optional
+        Where the map is, for one that has no other name than the file it was kept in.
 
     Raises
     ------
@@ -111,7 +120,7 @@ def recipe(app: AppState, view: ViewState, drawn: BrainMap | None, look: Mapping
     source = app.source
     if drawn is None:
         raise MissingError("there is no map on screen", remedy="Open one first.")
-    path, which = _where(app, source)
+    path, which = (str(where["path"]), {}) if where else _where(app, source)
     if not path:
         raise MissingError("this map was computed in the window and has no name outside of it",
                            remedy="Export it as a file (File > Export map) and open that.")
@@ -127,7 +136,7 @@ def recipe(app: AppState, view: ViewState, drawn: BrainMap | None, look: Mapping
         outlines = (app.dataset.path, app.subject.id, names)
     return Recipe(path, which, differing, {k: _plain(v) for k, v in look.items()}, outlines,
                   tuple(_plain(entry) for entry in layers.describe(view)), size,
-                  on_surface=source.kind == "file" and view.volume == "surface")
+                  on_surface=source.kind == "file" and view.volume == "surface", variant=app.variant)
 
 
 def where_of(app: AppState, source: Source) -> dict[str, Any]:
@@ -137,19 +146,18 @@ def where_of(app: AppState, source: Source) -> dict[str, Any]:
 
 
 def _where(app: AppState, source: Source) -> tuple[str, dict[str, Any]]:
-    if source.kind == "file" and source.path.startswith("computed:"):
-        return "", {}
     if source.kind == "file":
         return source.path, {"index": source.index} if source.index else {}
     if source.kind == "metric" and app.run is not None:
         cut = {"fdr": source.fdr} if source.fdr else {}
         return app.run.path, {"brain": source.brain, "metric": source.metric, **cut}
     if source.kind == "ceiling" and app.dataset is not None:
-        return app.dataset.path, {"brain": source.brain, "kind": "ceiling"}
+        return app.dataset.path, {"brain": source.brain, "kind": "ceiling", **variant_argument(app)}
     if source.kind in ("measured", "predicted", "difference"):
         which = {"brain": source.brain, "kind": source.kind, "stimulus": source.stimulus}
-        holder = app.run if app.run is not None and source.brain in app.run.subjects else app.dataset
-        return (holder.path, which) if holder is not None else ("", {})
+        if app.run is not None and source.brain in app.run.subjects:
+            return app.run.path, which
+        return (app.dataset.path, {**which, **variant_argument(app)}) if app.dataset is not None else ("", {})
     return "", {}
 
 

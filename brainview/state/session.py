@@ -29,6 +29,7 @@ ANATOMY = "brainview.datasets.jobs:anatomy"
 RESPONSE = "brainview.datasets.jobs:response_map"
 OPEN_MAPS = "brainview.maps.jobs:open_maps"
 EXPORT = "brainview.maps.jobs:export_map"
+KEEP = "brainview.maps.jobs:keep_maps"
 TRAIN = "brainview.training.jobs:train"
 PRESENT = "brainview.training.jobs:present"
 PREDICT = "brainview.encoding.jobs:predict_stimulus"
@@ -247,6 +248,12 @@ class Session:
         self.app.opened_maps = tuple(m.name for m in self.files[path])
         return self.files[path]
 
+    async def keep(self, *maps: BrainMap) -> list[str]:
+        """Have maps that exist in the window only written into files of BrainView's own; returns the files."""
+        paths: list[str] = await self.ask(KEEP, f"Keep {maps[0].name}", maps=list(maps))
+        self.files |= {path: [one] for path, one in zip(paths, maps, strict=True)}
+        return paths
+
     def maps_of_file(self) -> int:
         """Return how many maps the file on screen holds, 0 when no file is on screen."""
         return len(self.files.get(self.app.source.path, ())) if self.app.source.kind == "file" else 0
@@ -341,7 +348,7 @@ class Session:
 
     def save_project(self, path: str) -> str:
         """Write a project file; returns its path."""
-        self.app.project = str(project.save(path, self.describe()))
+        self.app.project = str(project.save(path, project.gathered(self.describe(), Path(path))))
         return self.app.project
 
     async def restore(self, stored: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from brainview.app.start import Shell, application
+from brainview.app.viewer import Viewer
 from tests.app.fakes import FakeEngine
 
 
@@ -35,10 +36,26 @@ class Desk:
         self.until(lambda: self.c.reporter.busy == 0)
         self.loop.run_until_complete(asyncio.sleep(0.02))
 
+    def get(self, work: Any) -> Any:
+        """Run a coroutine and return its value; what it raises is raised."""
+        return self.loop.run_until_complete(work)
+
     def do(self, work: Any) -> None:
         """Run a coroutine as a button would."""
         self.c.start(work)
         self.settle()
+
+
+@pytest.fixture
+def trained(desk: Desk) -> Desk:
+    """Give a window with a viewer, a data set and a run."""
+    desk.shell._make_viewer = lambda view: Viewer(view, canvas="image")
+    desk.shell.attach_viewer()
+    desk.window.viewer.ensure_canvas()
+    desk.do(desk.c.session.open_dataset("/phantom"))
+    desk.do(desk.c.session.open_run("/runs/one"))
+    desk.until(lambda: desk.window.viewer.canvas.scene.cells)
+    return desk
 
 
 @pytest.fixture

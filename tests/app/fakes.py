@@ -12,7 +12,7 @@ from psygnal import Signal
 from brainview.core.errors import BrainViewError, Cancelled, FormatError
 from brainview.maps.brainmap import BrainMap, Label
 from brainview.maps.clusters import clusters
-from brainview.maps.jobs import to_volume
+from brainview.maps.jobs import keep_maps, to_volume
 from brainview.maps.meshes import load_mesh
 from brainview.maps.rois import RoiClass
 from brainview.maps.space import surface_space
@@ -104,6 +104,7 @@ class FakeEngine:
             "brainview.datasets.words:index": stimulus_words, "brainview.encoding.jobs:drive": drive,
             "brainview.maps.jobs:open_maps": open_maps,
             "brainview.maps.jobs:export_map": lambda map, path, format, space_name: path,
+            "brainview.maps.jobs:keep_maps": keep_maps,
             "brainview.maps.jobs:to_surface": lambda map, mesh: map,
             "brainview.maps.jobs:to_volume": to_volume,
             "brainview.maps.clusters:clusters": clusters,

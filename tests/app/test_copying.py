@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 
 import numpy as np
 import pytest
@@ -13,10 +14,12 @@ from brainview.app.comparing import ComparisonDialog
 from brainview.app.viewer import Viewer
 from brainview.cli.main import main
 from brainview.core.errors import MissingError
+from brainview.core.paths import computed_dir
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.io import write_map
 from brainview.maps.jobs import open_maps
 from brainview.maps.space import surface_space
+from brainview.pictures import load_map_job
 from brainview.state.app import Source
 
 pytestmark = pytest.mark.gui
@@ -45,14 +48,14 @@ def pixels(path):
 
 
 def exported(desk, path):
-    recipe = desk.c.recipe()
+    recipe = desk.get(desk.c.recipe())
     desk.c.export_picture(str(path), {"white": False, "size": recipe.size, "transparent": False, "dpi": 150.0})
     return pixels(path)
 
 
 def test_the_command_draws_the_same_picture(drawn, tmp_path, capsys):
     wanted = exported(drawn, tmp_path / "screen.png")
-    line = drawn.c.copy_command()
+    line = drawn.get(drawn.c.copy_command())
     words = shlex.split(line)
     assert words[:2] == ["brainview", "snapshot"] and "wavy map.gii" in words[2]
     words[words.index("--out") + 1] = str(tmp_path / "again.png")
@@ -62,7 +65,7 @@ def test_the_command_draws_the_same_picture(drawn, tmp_path, capsys):
 
 def test_the_python_draws_the_same_picture(drawn, tmp_path, monkeypatch):
     wanted = exported(drawn, tmp_path / "screen.png")
-    program = drawn.c.copy_python()
+    program = drawn.get(drawn.c.copy_python())
     monkeypatch.chdir(tmp_path)
     exec(compile(program, "copied", "exec"), {})
     np.testing.assert_array_equal(pixels(tmp_path / "picture.png"), wanted)
@@ -88,7 +91,7 @@ def test_what_cannot_be_named_is_refused_in_words(drawn, tmp_path):
     drawn.app.source = Source()
     drawn.settle()
     with pytest.raises(MissingError):
-        drawn.c.recipe()
+        drawn.get(drawn.c.recipe())
 
 
 def test_page_and_movie_leave_the_window_as_jobs(drawn, tmp_path):
@@ -124,10 +127,12 @@ def test_the_wizard_shows_checks_as_one_types_saves_and_opens(desk, tmp_path):
     assert desk.engine.jobs[-1].function.startswith("brainview.datasets.jobs:")
 
 
-def test_a_held_map_is_compared_and_the_difference_drawn(drawn):
+def test_a_held_map_is_compared_and_the_difference_drawn_kept_and_named(drawn, tmp_path):
     from brainview.maps.compare import compare
 
     drawn.engine.answers["brainview.maps.compare:compare"] = lambda first, second: compare(first, second, spins=9)
+    drawn.engine.answers["brainview.pictures:load_map_job"] = load_map_job
+    waves = drawn.app.source
     drawn.c.commands.run("edit.hold")
     drawn.app.source = Source("file", path=drawn.app.source.path, index=0)
     drawn.do(drawn.c.compare_maps())
@@ -136,6 +141,18 @@ def test_a_held_map_is_compared_and_the_difference_drawn(drawn):
     next(b for b in dialog.findChildren(QPushButton) if "difference" in b.text()).click()
     drawn.settle()
     assert np.nanmax(np.abs(drawn.view.map.values)) == 0 and "−" in drawn.view.map.name
-    with pytest.raises(MissingError, match="computed in the window"):
-        drawn.c.recipe()
     dialog.close()
+    drawn.view.rule = drawn.view.rule.having(limits=(-2.0, 2.0))
+    drawn.c.keep_layer()
+    drawn.app.source = waves
+    drawn.settle()
+    recipe = drawn.get(drawn.c.recipe())
+    assert "computed" in recipe.layers[0]["map"]["path"] and "computed" in recipe.as_command()
+    kept = drawn.c.session.save_project(str(tmp_path / "study.brainview"))
+    assert sorted(p.suffix for p in (tmp_path / "study-maps").iterdir()) == [".gii", ".json"]
+    shutil.rmtree(computed_dir())
+    drawn.c.session.files.clear()
+    drawn.view.layers = ()
+    drawn.do(drawn.c.session.open_project(kept))
+    drawn.settle()
+    assert "−" in drawn.view.layers[0].map.name and drawn.view.layers[0].rule.limits == (-2.0, 2.0)

@@ -25,7 +25,6 @@ from PySide6.QtWidgets import (
 
 from brainview.app import theme
 from brainview.app.guide import SEEN, STEPS, Guide
-from brainview.app.viewer import Viewer
 from brainview.core.paths import resources_dir
 from brainview.scene.theme import BACKGROUNDS
 from brainview.state.preferences import preference, preferences_path, remember
@@ -36,17 +35,12 @@ INTERACTIVE = (QAbstractButton, QComboBox, QLineEdit, QAbstractSpinBox, QAbstrac
 
 
 @pytest.fixture
-def trained(desk):
-    desk.shell._make_viewer = lambda view: Viewer(view, canvas="image")
-    desk.shell.attach_viewer()
-    desk.window.viewer.ensure_canvas()
-    desk.do(desk.c.session.open_dataset("/phantom"))
-    desk.do(desk.c.session.open_run("/runs/one"))
-    desk.c.keep_layer()
-    desk.settle()
-    desk.window.activateWindow()
-    QTest.qWaitForWindowActive(desk.window)
-    return desk
+def layered(trained):
+    trained.c.keep_layer()
+    trained.settle()
+    trained.window.activateWindow()
+    QTest.qWaitForWindowActive(trained.window)
+    return trained
 
 
 def is_part_of_another(widget) -> bool:
@@ -57,10 +51,10 @@ def is_part_of_another(widget) -> bool:
         parent is not None and parent.metaObject().className() == "QComboBoxPrivateContainer")
 
 
-def test_every_control_has_a_name_for_screen_readers(trained):
+def test_every_control_has_a_name_for_screen_readers(layered):
     nameless = []
     for kind in INTERACTIVE:
-        for one in trained.window.findChildren(kind):
+        for one in layered.window.findChildren(kind):
             if is_part_of_another(one):
                 continue
             told = QAccessible.queryAccessibleInterface(one)
@@ -72,57 +66,57 @@ def test_every_control_has_a_name_for_screen_readers(trained):
     assert not nameless, "\n".join(sorted(set(nameless)))
 
 
-def test_the_keyboard_reaches_every_dock_and_comes_round(trained):
-    window = trained.window
+def test_the_keyboard_reaches_every_dock_and_comes_round(layered):
+    window = layered.window
     for number, name in enumerate(("subjects", "encoding", "attribution", "decoding", "stimuli", "jobs", "peaks",
                                    "layers"), start=1):
         QTest.keyClick(window, Qt.Key(Qt.Key.Key_0 + number), Qt.KeyboardModifier.ControlModifier)
-        trained.settle()
+        layered.settle()
         focus = QApplication.focusWidget()
         assert focus is not None and (window.docks[name] is focus or window.docks[name].isAncestorOf(focus)), name
         assert window.docks[name].isVisible()
     window.show_dock("encoding")
     window.show_dock("stimuli")
-    start, seen, drawn = QApplication.focusWidget(), [], trained.app.source
+    start, seen, drawn = QApplication.focusWidget(), [], layered.app.source
     for _ in range(250):
         QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_Tab)
         seen.append(QApplication.focusWidget())
         if seen[-1] is start:
             break
     assert seen[-1] is start, "Tab comes back to where it began"
-    assert trained.app.source == drawn and trained.app.stimulus < 0, "passing by chooses nothing"
+    assert layered.app.source == drawn and layered.app.stimulus < 0, "passing by chooses nothing"
     assert not any(window.docks["layers"].isAncestorOf(w) for w in seen), "nothing behind another dock has the focus"
     for part in (window.docks["subjects"], window.docks["encoding"], window.gallery, window.docks["stimuli"]):
         assert any(part.isAncestorOf(w) for w in seen), part.objectName()
     assert all(w.isVisible() for w in seen)
     window.viewer.colors.setFocus()
     QTest.keyClick(window.viewer.colors, Qt.Key.Key_Right)
-    trained.settle()
-    low, high = trained.view.rule.limits
-    assert trained.view.rule.threshold == pytest.approx((high - low) / 100)
+    layered.settle()
+    low, high = layered.view.rule.limits
+    assert layered.view.rule.threshold == pytest.approx((high - low) / 100)
 
 
-def test_no_letter_does_anything_while_a_text_field_has_the_focus(trained, monkeypatch):
+def test_no_letter_does_anything_while_a_text_field_has_the_focus(layered, monkeypatch):
     done: list[str] = []
-    monkeypatch.setattr(trained.c.commands, "run", lambda name: done.append(name))
-    keys = [c.shortcut for c in trained.c.commands if c.plain_key]
+    monkeypatch.setattr(layered.c.commands, "run", lambda name: done.append(name))
+    keys = [c.shortcut for c in layered.c.commands if c.plain_key]
     assert len(keys) >= 12
     fields = []
     for name in ("subjects", "encoding", "stimuli", "layers", "peaks"):
-        trained.window.show_dock(name)
-        trained.settle()
-        fields += [w for w in trained.window.docks[name].findChildren(QLineEdit)
+        layered.window.show_dock(name)
+        layered.settle()
+        fields += [w for w in layered.window.docks[name].findChildren(QLineEdit)
                    if w.isVisible() and w.isEnabled() and not w.isReadOnly() and w not in fields]
         for field in [w for w in fields if w.isVisible()]:
             field.setFocus()
             field.clear()
-            before = trained.view.settings()
+            before = layered.view.settings()
             for key in keys:
                 shifted = key.startswith("Shift+")
                 QTest.keyClick(field, key.removeprefix("Shift+"), Qt.KeyboardModifier.ShiftModifier if shifted
                                else Qt.KeyboardModifier.NoModifier)
-            trained.loop.run_until_complete(asyncio.sleep(0))
-            assert done == [] and trained.view.settings() == before, field.accessibleName()
+            layered.loop.run_until_complete(asyncio.sleep(0))
+            assert done == [] and layered.view.settings() == before, field.accessibleName()
     assert len(fields) >= 6
 
 
@@ -163,14 +157,14 @@ def test_every_rule_of_the_style_sheet_has_a_contrast_of_4_5(name):
     assert theme.contrast("#281c00", "#ffc43d") >= 4.5  # the label of simulated data
 
 
-def test_the_first_steps_are_gone_through_once_and_remembered(trained):
+def test_the_first_steps_are_gone_through_once_and_remembered(layered):
     preferences_path().unlink(missing_ok=True)
     assert not preference(SEEN)
-    guide = trained.c.show_guide()
+    guide = layered.c.show_guide()
     assert isinstance(guide, Guide) and len(STEPS) == 5 and guide.next.hasFocus()
     for number in range(1, 6):
         assert guide.count.text() == f"{number} of 5" and guide.text.text() in guide.accessibleName()
-        assert trained.window.rect().contains(guide.geometry())
+        assert layered.window.rect().contains(guide.geometry())
         assert guide.text.height() >= guide.text.heightForWidth(guide.text.width())
         if number < 5:
             QTest.keyClick(guide.next, Qt.Key.Key_Space)

@@ -117,7 +117,7 @@ def test_command_python_project_and_picture_draw_the_same_stack(stacked, tmp_pat
     layers.change(stacked.view, 2, opacity=0.3, rule=stacked.view.layers[1].rule.having(threshold=1.0, below="faded"))
     stacked.view.layout = "single"
     stacked.settle()
-    recipe = stacked.c.recipe()
+    recipe = stacked.get(stacked.c.recipe())
     small = {"white": False, "size": (400, 320), "transparent": False, "dpi": 150.0}
     stacked.c.export_picture(str(tmp_path / "screen.png"), small)
     wanted = pixels(tmp_path / "screen.png")

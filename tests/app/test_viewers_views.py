@@ -9,7 +9,6 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
-from brainview.app.viewer import Viewer
 from brainview.core.errors import FormatError, MissingError
 from brainview.maps.packaged import load
 from brainview.state.app import Source
@@ -17,17 +16,6 @@ from brainview.state.saved_views import SavedView, SavedViews
 from brainview.state.viewers import ViewersState
 
 pytestmark = pytest.mark.gui
-
-
-@pytest.fixture
-def trained(desk):
-    desk.shell._make_viewer = lambda view: Viewer(view, canvas="image")
-    desk.shell.attach_viewer()
-    desk.window.viewer.ensure_canvas()
-    desk.do(desk.c.session.open_dataset("/phantom"))
-    desk.do(desk.c.session.open_run("/runs/one"))
-    desk.until(lambda: desk.window.viewer.canvas.scene.cells)
-    return desk
 
 
 def ready(desk) -> list:
