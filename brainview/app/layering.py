@@ -47,7 +47,7 @@ class Layering:
         return where_of(self.app, source) or {"path": (await self.session.keep(found))[0]}
 
     def keep_layer(self) -> Coroutine[Any, Any, None] | None:
-        """Keep the map on screen as a layer, below what is shown next; one that only the window has is written first."""
+        """Keep the map on screen as a layer, below what is shown next; what only the window has is written first."""
         drawn = self.shower.original or self.view.map
         if drawn is None:
             raise MissingError("there is no map on screen", remedy="Open one first.")
