@@ -66,6 +66,17 @@ class Layering:
             layers.add(self.view, kept, layers.main_index(self.view))
         self.reporter.tell(f"{shown(kept.map.name)} stays as a layer: show another map, it lies on top", "done")
 
+    def maps_of_file(self) -> int:
+        """Return how many maps the file on screen holds, 0 when no file is on screen."""
+        return len(self.session.files.get(self.app.source.path, ())) if self.app.source.kind == "file" else 0
+
+    def step_map(self, step: int) -> None:
+        """Draw the next (or previous) map of the file on screen; after the last comes the first."""
+        count = self.maps_of_file()
+        if count > 1:
+            source = self.app.source
+            self.app.source = Source("file", path=source.path, index=(source.index + step) % count)
+
     def offers(self) -> list[layers.Offer]:
         """Return the maps that can be layers or second maps."""
         return layers.offers(self.app, self.session.files)

@@ -254,17 +254,6 @@ class Session:
         self.files |= {path: [one] for path, one in zip(paths, maps, strict=True)}
         return paths
 
-    def maps_of_file(self) -> int:
-        """Return how many maps the file on screen holds, 0 when no file is on screen."""
-        return len(self.files.get(self.app.source.path, ())) if self.app.source.kind == "file" else 0
-
-    def step_map(self, step: int) -> None:
-        """Draw the next (or previous) map of the file on screen; after the last comes the first."""
-        count = self.maps_of_file()
-        if count > 1:
-            source = self.app.source
-            self.app.source = Source("file", path=source.path, index=(source.index + step) % count)
-
     # -- training and predicting ---------------------------------------------------------------------------------
 
     async def train(self, system: str, run: str, *, subjects: list[str] | None, features: str,
