@@ -13,7 +13,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", help="folder of a data set")
     parser.add_argument("--model", default="small",
                         help="small (BLIP base, CPU) | blip2 (the seed paper's) | smolvlm | qwen | any model for "
-                             "image-text-to-text of transformers: hub name or local folder")
+                             "image-text-to-text of transformers: hub name or local folder | phantom (ships; "
+                             "knows drawn pictures only)")
     parser.add_argument("--prompt", default="short",
                         help="short | detailed | alignment | objects | scene | none | any text")
     parser.add_argument("--out", type=Path, help="file of JSON lines (default: in the cache)")

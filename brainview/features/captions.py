@@ -1,6 +1,6 @@
 """Texts for pictures by image-text-to-text models of transformers, kept as JSON lines.
 
-Names: a preset (:data:`MODELS`), a hub name, or a local folder; hub names work offline from the cache. The seed of
+Names: ``phantom`` (ships, knows drawn pictures), a preset (:data:`MODELS`), a hub name, or a local folder; hub names work offline from the cache. The seed of
 LLM-VEM used BLIP-2 and MiniGPT-4; MiniGPT-4 is not in transformers, any other model of the family is.
 """
 
@@ -22,11 +22,15 @@ from brainview.core.errors import FormatError, MissingError
 from brainview.core.files import read_text
 from brainview.core.jobs import QUIET, JobContext
 from brainview.core.names import shown
-from brainview.core.paths import cache_dir
+from brainview.core.paths import cache_dir, resources_dir
 from brainview.datasets.types import Stimuli
 from brainview.features.hub import hub_access
-from brainview.features.torch_space import unreachable
+from brainview.features.torch_space import no_bars, unreachable
 
+#: Name of the captioner that ships, which knows drawn pictures only; its folder below ``models`` of the resources.
+PHANTOM, SHIPPED = "phantom", "phantom-llava"
+#: The wordings that it was trained with.
+LEARNED = {"short": "Describe this image as simply as possible.", "detailed": "Describe this image in detail."}
 #: Short names: small on a CPU; faithful to the seed paper; with more words on a GPU.
 MODELS = {"small": "Salesforce/blip-image-captioning-base", "blip2": "Salesforce/blip2-opt-2.7b",
           "smolvlm": "HuggingFaceTB/SmolVLM-256M-Instruct", "qwen": "Qwen/Qwen2.5-VL-3B-Instruct"}
@@ -43,6 +47,8 @@ PROMPTS = {"short": "Describe this image in one sentence.",
            "scene": "Say in a few words what kind of place this image shows.", "none": ""}
 #: Models that continue a beginning instead of following an instruction; asked nothing, they describe the picture.
 _CONTINUE = ("blip", "git")
+#: What LLaVA models without a template of their own are asked.
+_LLAVA = "USER: {image}\n{text} ASSISTANT:"
 #: Questions to BLIP-2 with OPT have this form.
 _QUESTION = ("blip-2", "instructblip")
 
@@ -128,7 +134,10 @@ class Captioner:
                 [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": text}]}],
                 add_generation_prompt=True) for text in asked]
             return dict(self.processor(images=[[i] for i in images], text=texts, return_tensors="pt", padding=True))
-        if not self.asked:
+        mark = getattr(self.processor, "image_token", None)
+        if mark and self.family.startswith("llava"):
+            asked = [_LLAVA.format(image=mark, text=text) for text in asked]
+        elif not self.asked:
             return dict(self.processor(images=images, return_tensors="pt"))
         return dict(self.processor(images=images, text=asked, return_tensors="pt", padding=True))
 
@@ -149,7 +158,7 @@ def load_captioner(name: str = "small", prompt: str = "short", decoding: Decodin
     """
     from transformers import AutoModelForImageTextToText, AutoProcessor
 
-    source = MODELS.get(name, name)
+    source = str(resources_dir() / "models" / SHIPPED) if name in (PHANTOM, SHIPPED) else MODELS.get(name, name)
     local = Path(source).expanduser()
     if local.is_dir():
         source = str(local)
@@ -158,7 +167,8 @@ def load_captioner(name: str = "small", prompt: str = "short", decoding: Decodin
     try:
         with hub_access(not local.is_dir()):
             processor = AutoProcessor.from_pretrained(source)
-            model = AutoModelForImageTextToText.from_pretrained(source, use_safetensors=True)
+            with no_bars(local.is_dir()):
+                model = AutoModelForImageTextToText.from_pretrained(source, use_safetensors=True)
     except ImportError as err:  # some processors want a package of their own (SmolVLM's: num2words)
         raise MissingError(f"cannot be loaded: {shown(err, limit=160)}", where=source,
                            remedy="Install the package that it names, or take another model.") from err
@@ -170,8 +180,21 @@ def load_captioner(name: str = "small", prompt: str = "short", decoding: Decodin
                           "another machine.") from err
     import torch
 
-    return Captioner(name, model.to("cuda" if torch.cuda.is_available() else "cpu"), processor, prompt,
+    _complete(processor, model.config)
+    if name in (PHANTOM, SHIPPED):
+        prompt = LEARNED.get(prompt, prompt)
+    model = model.to("cuda") if torch.cuda.is_available() else model.float()  # half precision crawls on a processor
+    return Captioner(name, model, processor, prompt,
                      decoding or Decoding())
+
+
+def _complete(processor: Any, config: Any) -> None:
+    """Tell a processor of LLaVA's kind how many tokens a picture has, where its folder does not."""
+    vision = getattr(config, "vision_config", None)
+    if getattr(processor, "patch_size", 0) is None and hasattr(vision, "patch_size"):
+        processor.patch_size = vision.patch_size
+        processor.vision_feature_select_strategy = getattr(config, "vision_feature_select_strategy", "default")
+        processor.num_additional_image_tokens = int("clip" in str(vision.model_type))  # the class token
 
 
 def caption_stimuli(captioner: Captioner, stimuli: Stimuli, ids: Iterable[int], file: os.PathLike | str | None = None,

@@ -142,6 +142,25 @@ def test_a_chat_model_is_asked_through_its_own_template(tmp_path: Path) -> None:
     assert all("user" not in r["text"] and "Describe" not in r["text"].split()[:1] for r in rows)
 
 
+def test_the_shipped_captioner_is_a_llava_of_transformers(tmp_path: Path) -> None:
+    import shutil
+
+    from brainview.core.paths import resources_dir
+
+    captioner = load_captioner("phantom", "short", Decoding(tokens=8, beams=1))
+    assert captioner.family == "llava" and captioner.asked == "Describe this image as simply as possible."
+    picture = Image.fromarray(np.full((60, 60, 3), (90, 140, 220), np.uint8))
+    framed = captioner._inputs([picture], [captioner.asked])["input_ids"][0].tolist()
+    begin, image = captioner.processor.tokenizer.convert_tokens_to_ids(["<s>", "<image>"])
+    assert framed[0] == begin and framed.count(image) == 49
+    text = captioner.write([picture])[0]
+    assert len(text.split()) > 2 and "USER" not in text and "<" not in text
+    bare = shutil.copytree(resources_dir() / "models" / "phantom-llava", tmp_path / "bare")
+    (bare / "chat_template.jinja").unlink()  # as older checkpoints come
+    framed = load_captioner(str(bare), "short")._inputs([picture], ["What?"])["input_ids"][0].tolist()
+    assert framed.count(image) == 49
+
+
 def test_texts_are_read_in_both_forms_and_faults_are_told(tmp_path: Path) -> None:
     (tmp_path / "l.jsonl").write_text('{"id": 3, "text": "a cat"}\n{"id": 3, "text": "a dog"}\n{"id": 5, "text": ""}\n')
     assert read_texts(tmp_path / "l.jsonl") == {3: ["a cat", "a dog"]}

@@ -12,6 +12,12 @@ from brainview.core.jobs import QUIET, JobContext
 from brainview.language.captioner.bank import SceneBank
 from brainview.language.captioner.config import MEAN, STD, Captioner
 
+#: The frame "plain" as transformers wants it: the picture, then the question.
+TEMPLATE = ("{{ bos_token }}{% for message in messages %}{% for part in message['content'] %}"
+            "{% if part['type'] == 'image' %}<image>{% endif %}{% endfor %}USER:"
+            "{% for part in message['content'] %}{% if part['type'] == 'text' %} {{ part['text'] }}{% endif %}"
+            "{% endfor %}{% endfor %}{% if add_generation_prompt %} ASSISTANT:{% endif %}")
+
 
 def write_folder(folder: Path, model: Any, tower: Any, tokenizer: Any, config: Captioner, image: np.ndarray,
                  story: dict[str, Any]) -> None:
@@ -37,6 +43,8 @@ def write_folder(folder: Path, model: Any, tower: Any, tokenizer: Any, config: C
         "image_processor_type": "CLIPImageProcessor", "do_resize": True, "resample": 3, "do_rescale": True,
         "size": {"height": config.pixels, "width": config.pixels}, "do_center_crop": False, "do_normalize": True,
         "do_convert_rgb": True, "rescale_factor": 1 / 255, "image_mean": list(MEAN), "image_std": list(STD)})
+    with atomic_path(folder / "chat_template.jinja") as part:
+        part.write_text(TEMPLATE, encoding="utf-8")
     with atomic_path(folder / REFERENCE) as part:
         save_file({"image": np.ascontiguousarray(image),
                    "tokens": tower_tokens(model.model.vision_tower.eval(), image[None])[0]}, part)
