@@ -1,7 +1,8 @@
 """Texts for pictures by image-text-to-text models of transformers, kept as JSON lines.
 
-Names: ``phantom`` (ships, knows drawn pictures), a preset (:data:`MODELS`), a hub name, or a local folder; hub names work offline from the cache. The seed of
-LLM-VEM used BLIP-2 and MiniGPT-4; MiniGPT-4 is not in transformers, any other model of the family is.
+Names: ``phantom`` (ships, knows drawn pictures), a preset (:data:`MODELS`), a hub name, or a local folder; hub names
+work offline from the cache. The seed of LLM-VEM used BLIP-2 and MiniGPT-4; MiniGPT-4 is not in transformers, any other
+model of the family is.
 """
 
 from __future__ import annotations
