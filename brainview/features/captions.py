@@ -192,7 +192,7 @@ def load_captioner(name: str = "small", prompt: str = "short", decoding: Decodin
 def _complete(processor: Any, config: Any) -> None:
     """Tell a processor of LLaVA's kind how many tokens a picture has, where its folder does not."""
     vision = getattr(config, "vision_config", None)
-    if getattr(processor, "patch_size", 0) is None and hasattr(vision, "patch_size"):
+    if vision is not None and getattr(processor, "patch_size", 0) is None and hasattr(vision, "patch_size"):
         processor.patch_size = vision.patch_size
         processor.vision_feature_select_strategy = getattr(config, "vision_feature_select_strategy", "default")
         processor.num_additional_image_tokens = int("clip" in str(vision.model_type))  # the class token
