@@ -12,8 +12,8 @@ from brainview.core.errors import FormatError, MismatchError
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("run_folder", metavar="RUN", nargs="?", help="run folder that 'brainview train' wrote")
-    parser.add_argument("--out", metavar="ZIP", help="file to write")
-    parser.add_argument("--check", metavar="ZIP", help="only check this file")
+    parser.add_argument("--out", metavar="ZIP", help="file to write, or a new folder for the same files")
+    parser.add_argument("--check", metavar="ZIP", help="only check this file or folder")
     parser.add_argument("--data", metavar="PATH", help="with --check: data set that gives the expected counts")
     add_json(parser)
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from brainview.cli.main import main
+from brainview.core.errors import FormatError
 from brainview.encoding.submission import check_submission, write_submission
 from brainview.training.jobs import train
 from tests.encoding import tiny
@@ -33,6 +34,22 @@ def test_what_is_written_is_accepted_and_has_the_layout(place: Path, capsys: pyt
     assert left.dtype == np.float32 and left.shape == (6, tiny.LEFT - 1)
     assert main(["submit", "--check", str(place / "good.zip"), "--data", str(place / "data")]) == 0
     assert "in order" in capsys.readouterr().out
+
+
+def test_the_same_files_stand_in_a_folder(place: Path, tmp_path: Path) -> None:
+    found = write_submission(place / "run", tmp_path / "out")
+    assert found["problems"] == [] and len(found["files"]) == 4
+    left = np.load(tmp_path / "out" / "subj01" / "lh_pred_test.npy")
+    assert left.dtype == np.float32 and left.shape == (6, tiny.LEFT)
+    assert [p.name for p in tmp_path.iterdir()] == ["out"], "nothing temporary is left"
+    assert check_submission(tmp_path / "out", dataset=place / "data")["problems"] == []
+    with pytest.raises(FormatError, match="not empty"):
+        write_submission(place / "run", tmp_path / "out")
+    np.save(tmp_path / "out" / "subj01" / "lh_pred_test.npy", left.astype(np.float64))
+    (tmp_path / "out" / "subj02" / "rh_pred_test.npy").unlink()
+    told = " ".join(check_submission(tmp_path / "out", dataset=place / "data")["problems"])
+    assert "float64" in told and "subj02/rh_pred_test.npy: is not there" in told
+    assert "at the top" in " ".join(check_submission(tmp_path, dataset=place / "data")["problems"])
 
 
 def _arrays() -> dict[str, np.ndarray]:
