@@ -146,8 +146,10 @@ class Controller(Looks, Going, Copying, Moving, Atlases, Wizards, Getting, Compa
     def export(self, page: int = 0) -> ExportDialog:
         """Open the export dialog on the picture (0) or the map (1) page."""
         viewer = self.window.viewer
-        size = (viewer.width() * 2, viewer.height() * 2) if viewer is not None else (1600, 1200)
-        dialog = ExportDialog(self.window, self.shower.original or self.view.map, size, self.folder, page)
+        count = len(self.shown_viewers())
+        across, down = min(2, count), -(-count // 2)
+        size = (viewer.width() * 2 * across, viewer.height() * 2 * down) if viewer is not None else (1600, 1200)
+        dialog = ExportDialog(self.window, self.shower.original or self.view.map, size, self.folder, page, count)
         dialog.picture.connect(self.export_picture)
         dialog.map.connect(lambda path, settings: self.start(self.export_map(path, settings)))
         dialog.open()
@@ -156,7 +158,9 @@ class Controller(Looks, Going, Copying, Moving, Atlases, Wizards, Getting, Compa
     def export_picture(self, path: str, settings: dict[str, Any]) -> None:
         """Write the picture of what is on screen."""
         def write() -> str:
-            more = {"background": "white"} if settings["white"] else {}
+            more: dict[str, Any] = {"background": "white"} if settings["white"] else {}
+            if settings.get("all") and len(self.shown_viewers()) > 1:
+                return str(self.montage(path, settings, transparent=settings["transparent"], **more))
             return str(self.window.viewer.snapshot(path, size=settings["size"], transparent=settings["transparent"],
                                                    dpi=settings["dpi"] or 150.0, source=self.picture_source(),
                                                    **more))

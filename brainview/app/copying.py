@@ -33,6 +33,7 @@ class Copying:
     reporter: Reporter
     folder: str
     where_for: Any
+    viewers: Any
 
     async def recipe(self, **changes: Any) -> Recipe:
         """Return the recipe of what is on screen; `changes` are fields of the arrangement.
@@ -72,12 +73,15 @@ class Copying:
 
     def _copied(self, text: str, what: str, *, drawing: bool = True) -> str:
         QGuiApplication.clipboard().setText(text)
-        self.reporter.tell(f"Copied the {what}" + (" that draws this picture" if drawing else ""), "done")
+        self.reporter.tell(f"Copied the {what}" + (
+            "" if not drawing else " that draws this picture" if self.viewers.count == 1 else
+            " that draws the first viewer"), "done")
         return text
 
     def picture_source(self) -> dict[str, Any]:
         """Return what an exported picture keeps to be opened again."""
-        return source_of(self.app)
+        told = source_of(self.app)
+        return {**told, "viewers": self.viewers.settings()} if self.viewers.count > 1 else told
 
     def choose_picture(self) -> None:
         """Ask for a picture that BrainView exported and open what it shows."""

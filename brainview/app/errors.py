@@ -57,7 +57,9 @@ class Notice(QFrame):
 
 
 class Notices(QWidget):
-    """Stack of notices in the upper middle of a host widget; never takes the focus, never blocks.
+    """Notices in the upper middle of a host widget: the newest, and the earlier ones folded under it.
+
+    They never take the focus and never block.
 
     Parameters
     ----------
@@ -67,7 +69,7 @@ class Notices(QWidget):
         Returns the y of the host under which they must stay: what is labelled there may not be covered.
     """
 
-    MOST = 3
+    MOST = 5
 
     def __init__(self, host: QWidget, below: Callable[[], int] = lambda: 7 * GRID) -> None:
         super().__init__(host)
@@ -76,6 +78,9 @@ class Notices(QWidget):
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(GRID)
         self.shown: list[Notice] = []
+        self._open = False
+        self.more = button("", self._unfold, role="link", tip="Show or hide the messages before this one")
+        self._column.addWidget(self.more, 0, Qt.AlignmentFlag.AlignHCenter)
         host.installEventFilter(self)
         self.hide()
 
@@ -88,7 +93,7 @@ class Notices(QWidget):
             self.close_notice(self.shown[0])
         notice = Notice(level, text, actions or [], self.close_notice)
         self.shown.append(notice)
-        self._column.addWidget(notice)
+        self._column.insertWidget(0, notice)
         self.show()
         self._place()
         QAccessible.updateAccessibility(QAccessibleEvent(notice, QAccessible.Event.Alert))
@@ -107,17 +112,31 @@ class Notices(QWidget):
         self.setVisible(bool(self.shown))
         self._place()
 
+    def _unfold(self) -> None:
+        self._open = not self._open
+        self._place()
+
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() in (QEvent.Type.Resize, QEvent.Type.Show):
             self._place()
         return False
 
     def _place(self) -> None:
-        width = min(640, self._host.width() - 4 * GRID)
-        self.setFixedWidth(max(120, width))
+        earlier = len(self.shown) - 1
+        self._open &= earlier > 0
+        self.more.setText("Hide the earlier ones" if self._open else f"{earlier} earlier")
+        self.more.setVisible(earlier > 0)
+        for notice in self.shown[:-1]:
+            notice.setVisible(self._open)
+        for notice in self.shown[-1:]:
+            notice.show()  # it may have been folded under a newer one that is gone
+        width = max(120, min(640, self._host.width() - 4 * GRID))
+        self.setFixedWidth(width)
         self.adjustSize()
-        self.setFixedHeight(sum(n.heightForWidth(width) if n.hasHeightForWidth() else n.sizeHint().height()
-                                for n in self.shown) + GRID * max(0, len(self.shown) - 1))
+        seen = self.shown if self._open else self.shown[-1:]
+        heights = [n.heightForWidth(width) if n.hasHeightForWidth() else n.sizeHint().height() for n in seen]
+        heights += [self.more.sizeHint().height()] * (earlier > 0)
+        self.setFixedHeight(sum(heights) + GRID * max(0, len(heights) - 1))
         self.move((self._host.width() - self.width()) // 2, self._below())
         self.raise_()
 

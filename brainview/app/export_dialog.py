@@ -44,7 +44,7 @@ def pixels(centimetres: float, dpi: float) -> int:
 class PicturePage(QWidget):
     """Size, resolution, ground."""
 
-    def __init__(self, size: tuple[int, int]) -> None:
+    def __init__(self, size: tuple[int, int], viewers: int = 1) -> None:
         super().__init__()
         self.unit = QComboBox()
         self.unit.setAccessibleName("Unit of the size")
@@ -56,6 +56,9 @@ class PicturePage(QWidget):
             size[1], 16, MOST, "Height in pixels")
         self.transparent = QCheckBox("Transparent ground")
         self.light = QCheckBox("White ground (for print)")
+        self.all = QCheckBox(f"All {viewers} viewers, side by side under their names")
+        self.all.setChecked(viewers > 1)
+        self.all.setVisible(viewers > 1)
         self.result = label("", "caption")
         form = QFormLayout(self)
         form.setContentsMargins(2 * GRID, 2 * GRID, 2 * GRID, 2 * GRID)
@@ -69,6 +72,7 @@ class PicturePage(QWidget):
         form.addRow("", self.result)
         form.addRow("Ground", self.transparent)
         form.addRow("", self.light)
+        form.addRow("Viewers" if viewers > 1 else "", self.all)
         form.addRow("", label("What is on screen is what is in the file; dataset, subject, model and settings are "
                               "written into the PNG.", "caption", wrap=True))
         self.unit.currentIndexChanged.connect(lambda _: self._refresh())
@@ -99,7 +103,7 @@ class PicturePage(QWidget):
         """Return size (px, px), dpi, transparent, white."""
         in_cm = self.unit.currentData() == "cm"
         return {"size": self.size_px(), "dpi": self.dpi.value() if in_cm else None,
-                "transparent": self.transparent.isChecked(),
+                "transparent": self.transparent.isChecked(), "all": self.all.isChecked(),
                 "white": self.light.isChecked() and not self.transparent.isChecked()}
 
 
@@ -161,12 +165,12 @@ class ExportDialog(QDialog):
     map = Signal(str, dict)
 
     def __init__(self, parent: QWidget | None, brain_map: BrainMap | None, size: tuple[int, int], folder: str,
-                 page: int = 0) -> None:
+                 page: int = 0, viewers: int = 1) -> None:
         super().__init__(parent)
         self.setWindowTitle("Export")
         self.setMinimumWidth(480)
         self._map = brain_map
-        self.pictures, self.maps = PicturePage(size), MapPage(brain_map)
+        self.pictures, self.maps = PicturePage(size, viewers), MapPage(brain_map)
         self.tabs = QTabWidget()
         self.tabs.addTab(self.pictures, "Picture")
         self.tabs.addTab(self.maps, "Map")

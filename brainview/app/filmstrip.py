@@ -43,6 +43,8 @@ ID = Qt.ItemDataRole.UserRole
 THUMB = Qt.ItemDataRole.UserRole + 1
 SCORE = Qt.ItemDataRole.UserRole + 2
 SIDE = 92
+#: Thumbnails that are kept ready for painting; about 35 kB each.
+KEPT = 3000
 ROOT = QModelIndex()
 
 
@@ -112,6 +114,8 @@ class StripModel(QAbstractListModel):
             image = np.ascontiguousarray(thumb.image)
             known = QPixmap.fromImage(QImage(image.data, image.shape[1], image.shape[0], image.strides[0],
                                              QImage.Format.Format_RGB888))
+            if len(self._pictures) >= KEPT:
+                self._pictures.pop(next(iter(self._pictures)))
             self._pictures[thumb.stimulus] = known
         return known
 
@@ -188,22 +192,25 @@ class FilmStrip(QWidget):
         self.list = self._make_list()
         self.split = QComboBox()
         self.split.setAccessibleName("Part of the stimuli")
-        self.split.setMinimumWidth(128)
+        self.split.setMaximumWidth(128)
         self.split.activated.connect(lambda _: self.split_chosen.emit(str(self.split.currentData())))
         self.order = QComboBox()
         self.order.setAccessibleName("Order of the stimuli")
-        self.order.setMinimumWidth(120)
+        for box in (self.split, self.order):
+            box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+            box.setMinimumContentsLength(7)
         for value, words in (("id", "By number"), ("best", "Best predicted first"), ("worst", "Worst predicted first")):
             self.order.addItem(words, value)
         self.order.activated.connect(lambda _: self.order_chosen.emit(str(self.order.currentData())))
         self.category = QComboBox()
         self.category.setAccessibleName("Category of the stimuli")
         self.category.setToolTip("Only stimuli that show this; the number says how many do")
-        self.category.setMinimumContentsLength(9)
+        self.category.setMinimumContentsLength(8)
         self.category.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.category.activated.connect(lambda _: self.category_chosen.emit(str(self.category.currentData())))
         self.search = QLineEdit()
-        self.search.setPlaceholderText("Filter by caption or number")
+        self.search.setPlaceholderText("Caption or number")
+        self.search.setToolTip("Only stimuli whose captions hold these words, or with these numbers")
         self.search.setAccessibleName("Filter stimuli")
         self.search.setClearButtonEnabled(True)
         self.search.textEdited.connect(self.words_typed.emit)

@@ -15,12 +15,11 @@ from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QApplication
 
 from brainview.app.session_meter import LagMeter, install_paint_clock, judge, resources
+from brainview.app.session_pictures import take_pictures
 from brainview.app.start import Shell, application
 from brainview.core.errors import BrainViewError, MissingError
 from brainview.core.jobs import QUIET, JobContext
-from brainview.state.app import GROUP, RoiKey, Source
-
-SIZES, THEMES = ((1280, 800), (2560, 1440)), ("dark", "light")
+from brainview.state.app import RoiKey
 
 
 class SessionRun:
@@ -241,86 +240,6 @@ class SessionRun:
                 "failed": sorted(set(self.failed)), "passed": verdict.passed and not self.failed,
                 "verdict": verdict.reasons}
 
-    async def pictures(self, out: Path) -> list[Path]:
-        """Write numbered pictures of everything, in both sizes and themes."""
-        out.mkdir(parents=True, exist_ok=True)
-        files: list[Path] = []
-        for width, height in SIZES:
-            for theme in THEMES:
-                self.c.app.theme = theme
-                self.window.resize(width, height)
-                await self.still()
-                for number, (name, scene) in enumerate(self.scenes(), start=1):
-                    self.context.check()
-                    await scene()
-                    await self.still()
-                    file = out / f"{number:02d}-{name}-{width}-{theme}.png"
-                    self.window.grab().save(str(file))
-                    files.append(file)
-        return files
-
-    def scenes(self) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
-        """Return what the pictures show."""
-        run = self.c.app.run
-        first = run.subjects[0] if run is not None else ""
-
-        def doing(*acts: Callable[[], Any]) -> Callable[[], Awaitable[None]]:
-            async def scene() -> None:
-                for act in acts:
-                    act()
-
-            return scene
-
-        c, w = self.c, self.window
-        person = c.app.subject
-        assert person is not None
-        test = int(person.splits.get("test", person.stimuli)[0])
-
-        def put(**fields: Any) -> Callable[[], None]:
-            def set_all() -> None:
-                for name, value in fields.items():
-                    setattr(c.view, name, value)
-
-            return set_all
-
-        out = [("ceiling", doing(lambda: w.subjects.show_page("data"), lambda: w.show_dock("stimuli"), c.show_ceiling)),
-               ("quality", doing(lambda: w.subjects.show_page("quality"))),
-               ("training", doing(lambda: w.subjects.show_page("training"))),
-               ("pial", doing(lambda: w.subjects.show_page("data"), put(surface="pial"))),
-               ("flat", doing(put(surface="flat"))),
-               ("beside", doing(put(surface="inflated", beside=True))),
-               ("response", doing(put(beside=False), lambda: c.show_response(test))),
-               ("drivers", doing(lambda: setattr(c.app, "rois", self._some_regions()), lambda: w.show_dock("drivers"),
-                                 lambda: w.drivers.setting_changed.emit("place", "regions")))]
-        if run is not None and run.metrics:
-            metric = run.first_metric(first)
-            out += [("metric", doing(lambda: w.show_dock("stimuli"), lambda: w.show_dock("encoding"),
-                                     lambda: c.choose_map_of_run(first, metric))),
-                    ("significant", doing(lambda: self._mask(True))),
-                    ("group", doing(lambda: self._mask(False), lambda: c.choose_map_of_run(
-                        GROUP if run.group else first, metric))),
-                    ("subjects-per-place", doing(lambda: setattr(c.app, "source", Source(
-                        "count", brain=GROUP, metric=metric) if run.counts else c.app.source))),
-                    ("figures", doing(lambda: w.encoding.show_page("figures"))),
-                    ("in-silico", doing(lambda: w.encoding.show_page("in_silico"))),
-                    ("back", doing(lambda: w.encoding.show_page("model"), lambda: c.choose_map_of_run(first, metric)))]
-        out += [("attribution", doing(lambda: w.show_dock("attribution"))),
-                ("decoding", doing(lambda: w.show_dock("decoding"))),
-                ("jobs", doing(lambda: w.show_dock("encoding"), lambda: w.show_dock("jobs"))),
-                ("peaks", doing(lambda: w.show_dock("peaks"), put(rule=c.view.rule.having(threshold=0.3)),
-                                lambda: w.peaks.wanted.emit(5)))]
-        return out
-
-    def _mask(self, on: bool) -> None:
-        self.c.session.significance.state.masked = on
-
-    def _some_regions(self) -> tuple[RoiKey, ...]:
-        person = self.c.app.subject
-        assert person is not None
-        name = next((n for n in person.rois if "faces" in n), next(iter(person.rois), ""))
-        label = next(iter(person.rois[name].table.values()), None) if name else None
-        return () if label is None else (RoiKey("left", name, label.name), RoiKey("right", name, label.name))
-
 
 def run(minutes: float = 10.0, data: str = "", run_path: str = "", *, pictures: Path | None = None,
         canvas: str = "auto", by: str = "wall", size: tuple[int, int] = (1280, 800),
@@ -362,7 +281,7 @@ def run(minutes: float = 10.0, data: str = "", run_path: str = "", *, pictures: 
             if minutes > 0:
                 told = await session.measure(minutes, LagMeter(clock), by)
             if pictures is not None:
-                told["pictures"] = [str(p) for p in await session.pictures(pictures)]
+                told["pictures"] = [str(p) for p in await take_pictures(session, pictures)]
             return told
         finally:
             shell.window.close()

@@ -58,6 +58,17 @@ class ViewerExport:
         return snapshot(brain_map, path, size=size, cm=cm, dpi=dpi, rule=self.view.rule, look=self.look(**changes),
                         outlines=outlines, marker=self.view.picked, source=source, layers=self.drawn_layers())
 
+    def shot(self, title: str, **changes: Any) -> Any:
+        """Return what is on screen as a part of a picture of several viewers, None without a map."""
+        from brainview.scene.montage import Shot
+
+        brain_map = self.drawn_map()
+        if brain_map is None:
+            return None
+        outlines = {name: self._rois[name] for name in self._placed(brain_map.space)}
+        return Shot(title, brain_map, self.view.rule, self.look(**changes), outlines, self.view.picked,
+                    self.drawn_layers())
+
     def drawn_layers(self) -> tuple[Layer, ...]:
         """Return the layers as they are drawn, () for a single map."""
         from brainview.scene.hemisphere import surface_of

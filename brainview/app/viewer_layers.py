@@ -24,6 +24,7 @@ class ViewerLayers:
     notice: Any
     _changed: Any
     _pill: Any
+    canvas: Any
     _forms: dict[tuple[int, str], tuple[BrainMap, BrainMap | None]]
     _told: set[str]
 
@@ -96,4 +97,6 @@ class ViewerLayers:
     def _place_pill(self) -> None:
         """Label simulated data when any visible layer is such."""
         seen = [one.map for one in stack(self.view) if one.visible and one.map.is_phantom]
-        self._pill.place(seen[0] if seen else self.view.map)
+        cells = self.canvas.scene.cells if self.canvas is not None and self.view.surface != "flat" else ()
+        last = max((c.panel.rect for c in cells), key=lambda r: (r[3], r[2]), default=(0.0, 0.0, 1.0, 1.0))
+        self._pill.place(seen[0] if seen else self.view.map, (last[0] + last[2]) / 2)

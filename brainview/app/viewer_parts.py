@@ -62,17 +62,26 @@ class Page(QWidget):
 class Pill(QLabel):
     """The label of simulated data, in the corner of its parent."""
 
+    WORDS = "Phantom · simulated data"
+
     def __init__(self, parent: QWidget) -> None:
-        super().__init__("Phantom · simulated data", parent)
+        super().__init__(self.WORDS, parent)
         self._corner = parent
+        self.setToolTip("These data were simulated: no brain was recorded")
         self.setStyleSheet("background:#ffc43d; color:#281c00; border-radius:10px; padding:3px 9px; font-weight:600;")
         self.hide()
 
-    def place(self, brain_map: BrainMap | None) -> None:
-        """Show it for a phantom map, in the upper right corner."""
+    def place(self, brain_map: BrainMap | None, middle: float = 0.5) -> None:
+        """Show it for a phantom map, in the upper right corner.
+
+        In few words where many would cover the letter over the last panel, whose middle lies at `middle` (0..1).
+        """
         self.setVisible(brain_map is not None and brain_map.is_phantom)
-        self.setText("Phantom · simulated data" if self._corner.width() > 320 else "Phantom")
+        self.setText(self.WORDS)
         self.adjustSize()
+        if self.width() + 24 > (1 - middle) * self._corner.width():
+            self.setText("Phantom")
+            self.adjustSize()
         self.move(self._corner.width() - self.width() - 10, 8)
         self.raise_()
 

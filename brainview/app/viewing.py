@@ -83,6 +83,7 @@ class Viewing:
     saved: SavedViews
     viewers: ViewersState
     go_to: Any
+    picture_source: Any
 
     def ask_view_name(self) -> None:
         """Ask for a name and save the view."""
@@ -135,6 +136,20 @@ class Viewing:
         dialog = ViewsDialog(self)
         dialog.open()
         return dialog
+
+    def shown_viewers(self) -> list[tuple[str, Any]]:
+        """Return name and viewer of every viewer that shows a map, the first first."""
+        gallery = self.window.gallery
+        first = [] if self.window.viewer is None else [(gallery.name.whole() if gallery else "", self.window.viewer)]
+        others = [(one.maps.currentText(), one.viewer) for one in (gallery.others if gallery else ())]
+        return [(name, viewer) for name, viewer in first + others if viewer.view.map is not None]
+
+    def montage(self, path: str, settings: dict[str, Any], **changes: Any) -> Any:
+        """Write all viewers as one picture."""
+        from brainview.scene.montage import montage
+
+        shots = [shot for name, viewer in self.shown_viewers() if (shot := viewer.shot(name, **changes)) is not None]
+        return montage(shots, path, size=settings["size"], dpi=settings["dpi"] or 150.0, source=self.picture_source())
 
     def set_viewers(self, count: int) -> None:
         """Show one, two or four viewers; sixteen panels would be too many, so four viewers leave the grid."""

@@ -299,6 +299,8 @@ def bar(rule: ColorRule, brain_map: BrainMap | None = None, *, ticks: int = 5) -
     colors = colorize(along, rule, middle, threshold=cut)
     marks = tuple((t - low) / (high - low) for t in ((-cut, cut) if rule.two_sided else (cut,))
                   if cut > 0 and low <= t <= high)
+    counted = brain_map is not None and brain_map.units.startswith("subjects")  # there is no half subject
+    ticks = min(ticks, max(1, round(high - low))) if counted else ticks
     return Bar(colors, tuple(nice_ticks(low, high, ticks)), marks, (), title, threshold_note(rule, values, cut))
 
 

@@ -216,4 +216,7 @@ def paste_tile(image: Image.Image, tile: Tile, corner: tuple[int, int], look: Ba
         for edge, letter in tile.letters.items():
             x, y, anchor = edges[edge]
             pen.text((x, y), letter, look.ink, font=small, anchor=anchor)
-    pen.text((x0 + 3 * scale, y0 + height - 2 * scale), tile.label, look.quiet, font=small, anchor="ld")
+    words = tile.label
+    if pen.textlength(words, font=small) > width / 2 - 10 * scale:  # it would run into the letter at the foot
+        words = words.removesuffix(" mm")
+    pen.text((x0 + 3 * scale, y0 + height - 2 * scale), words, look.quiet, font=small, anchor="ld")

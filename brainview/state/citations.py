@@ -58,8 +58,9 @@ CITATIONS: dict[str, Citation] = {
                       "10.1016/j.imavis.2024.105171"),
     "timm": Citation("Wightman, 2019", "Wightman R. PyTorch Image Models. GitHub repository (2019).",
                      "10.5281/zenodo.4414861"),
-    "llm-vem": Citation("Aligned with LLM, 2024", "Aligned with LLM: a new multi-modal training paradigm for encoding "
-                        "fMRI activity in visual cortex. arXiv (2024).", _arxiv("2401.03851")),
+    "llm-vem": Citation("Ma et al., 2024", "Ma S, Wang L, Hou S, Yan B. Aligned with LLM: a new multi-modal "
+                        "training paradigm for encoding fMRI activity in visual cortex. arXiv (2024).",
+                        _arxiv("2401.03851")),
     "lane-kiar": Citation("Lane & Kiar, 2023", "Lane C, Kiar G. A parameter-efficient multi-subject model for "
                           "predicting fMRI activity. arXiv (2023).", _arxiv("2308.02351")),
     "ceiling": Citation("Lage-Castellanos et al., 2019", "Lage-Castellanos A, Valente G, Formisano E, De Martino F. "

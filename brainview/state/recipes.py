@@ -192,6 +192,6 @@ def project_of(story: Mapping[str, Any], view: ViewState) -> dict[str, Any]:
     if settings["surface"] not in ("inflated",) and source["source"].get("kind") == "file" and story.get("cameras"):
         settings["volume"] = "surface"
     return {"format": FORMAT, "version": VERSION, "app": dict(source), "view": settings,
-            "parts": {"layers": {"stack": list(story.get("layers") or ())}}}
+            "parts": {"layers": {"stack": list(story.get("layers") or ())}, "viewers": source.get("viewers") or {}}}
 
 

@@ -83,7 +83,7 @@ class RunCard(QFrame):
         name = split.get("name") if isinstance(split, dict) else split
         facts = [card.get("system"), features, f"{len(run.subjects)} subject{'s' if len(run.subjects) != 1 else ''}",
                  f"split {name}" if name else None]
-        self.facts.setText(" · ".join(shown(f) for f in facts if f))
+        self.facts.setText(" · ".join(shown(f).replace(" ", "\u00a0") for f in facts if f))  # breaks between facts
         self.notes.setText("\n".join(shown(n) for n in run.notes[:12]))
         self.fold.set_title(f"{len(run.notes)} note{'s' if len(run.notes) != 1 else ''}")
         self.fold.setVisible(bool(run.notes))

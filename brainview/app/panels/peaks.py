@@ -73,11 +73,11 @@ class PeakModel(QAbstractTableModel):
 def words_of(key: str, value: Any, row: Mapping[str, Any]) -> str:
     """Return one cell in words."""
     if key == "value":
-        return f"{value:.3g}"
+        return f"{value:.3g}".replace("-", "−")
     if key == "size":
         return f"{value:,.0f} {row['unit']}"
     if key in ("x", "y", "z"):
-        return f"{value:.1f}"
+        return f"{value:.1f}".replace("-", "−")
     return f"{value:,}" if isinstance(value, int) else shown(value, limit=120)
 
 
@@ -113,12 +113,14 @@ class PeaksPanel(QWidget):
         self.table.setAlternatingRowColors(True)
         self.table.setAccessibleName("Peaks and clusters")
         self.table.verticalHeader().setDefaultSectionSize(24)
+        self.table.setCornerButtonEnabled(False)
         header = self.table.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(len(COLUMNS) - 1, QHeaderView.ResizeMode.Stretch)
         self.least = QSpinBox()
         self.least.setRange(1, 100_000)
         self.least.setValue(5)
+        self.least.setFixedWidth(72)
         self.least.setAccessibleName("Smallest cluster, locations")
         self.least.setToolTip("Clusters of fewer vertices or voxels are left out")
         self.make = button("List clusters", lambda: self.wanted.emit(self.least.value()), glyph="search",
@@ -167,5 +169,6 @@ class PeaksPanel(QWidget):
         chosen = sorted({i.row() for i in self.table.selectionModel().selectedRows()})
         lines = ["\t".join(heading for _, heading, _ in COLUMNS)]
         for row in chosen or range(self._sorted.rowCount()):
-            lines.append("\t".join(str(self._sorted.index(row, c).data()) for c in range(len(COLUMNS))))
+            lines.append("\t".join(str(self._sorted.index(row, c).data()).replace("−", "-")  # for spreadsheets
+                                   for c in range(len(COLUMNS))))
         QGuiApplication.clipboard().setText("\n".join(lines))

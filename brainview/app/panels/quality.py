@@ -89,7 +89,7 @@ class SessionTable(QTableWidget):
             return "–"
         if key == "session":
             return str(value) if value else "all"
-        return f"{value:.2f}".replace("-", "−") if isinstance(value, float) else f"{value:,}"
+        return f"{value:z.2f}".replace("-", "−") if isinstance(value, float) else f"{value:,}"
 
 
 class QualityPage(QWidget):

@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QImage, QPainter, QPaintEvent
+from PySide6.QtGui import QImage, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from brainview.app.theme import color
@@ -112,9 +112,10 @@ class FlatPicture(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         if self._image.isNull():
-            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(QPen(color("border_strong"), 1, Qt.PenStyle.DashLine))
             painter.setBrush(color("sunken"))
-            painter.drawRoundedRect(QRectF(self.rect()), 4, 4)
+            painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
             painter.end()
             return
         size = self._image.size().scaled(self.size() * self.devicePixelRatio(), Qt.AspectRatioMode.KeepAspectRatio)
