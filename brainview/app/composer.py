@@ -5,18 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
     QDialog,
-    QDoubleSpinBox,
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
     QLineEdit,
     QListWidget,
-    QSpinBox,
     QVBoxLayout,
     QWidget,
 )
@@ -24,7 +22,8 @@ from PySide6.QtWidgets import (
 from brainview.app.figures.composed import Composed
 from brainview.app.panels.figures import Preview
 from brainview.app.theme import GRID
-from brainview.app.widgets.basics import button, label, row, scrolled
+from brainview.app.widgets.basics import button, decimal, label, row, scrolled, whole
+from brainview.core.lengths import pixels
 from brainview.core.names import shown
 
 #: name -> (words, fields of a look, width over height of the picture).
@@ -81,15 +80,9 @@ class ComposerDialog(QDialog):
         self.title = QLineEdit()
         self.title.setPlaceholderText("No title")
         self.title.setAccessibleName("Title of the figure")
-        self.columns = _whole(2, 1, 6, "Columns")
-        self.dpi = _whole(300, 72, 1200, "Dots per inch")
-        self.cm = QDoubleSpinBox()
-        self.cm.setAlignment(Qt.AlignmentFlag.AlignRight)
-        self.cm.setRange(4, 60)
-        self.cm.setDecimals(1)
-        self.cm.setValue(17.0)
-        self.cm.setSuffix(" cm")
-        self.cm.setAccessibleName("Width in cm")
+        self.columns = whole(2, 1, 6, "Columns")
+        self.dpi = whole(300, 72, 1200, "Dots per inch")
+        self.cm = decimal(17.0, 4, 60, "Width in cm", " cm")
         self.letters, self.bar, self.outlines = (QCheckBox(t) for t in ("Letters A, B, C", "Colour bars",
                                                                         "Region outlines"))
         self.letters.setChecked(True)
@@ -199,8 +192,8 @@ class ComposerDialog(QDialog):
         self.preview.show_image(sheet.image(1.8))
         high = sheet.height / 72 * 2.54
         wide = self.cm.value()
-        pixels = [round(v / 2.54 * self.dpi.value()) for v in (wide, high)]
-        self.size_words.setText(f"{wide:.1f} × {high:.1f} cm; as PNG {pixels[0]:,} × {pixels[1]:,} pixels")
+        across, down = pixels((wide, high), self.dpi.value())
+        self.size_words.setText(f"{wide:.1f} × {high:.1f} cm; as PNG {across:,} × {down:,} pixels")
 
     def _ask(self) -> None:
         path, form = QFileDialog.getSaveFileName(self, "Save figure", f"{self._folder}/figure.pdf", FORMS)
@@ -213,12 +206,3 @@ class ComposerDialog(QDialog):
 def titled(wish: Wish, words: str) -> Wish:
     """Return the wish with a title made of its map's words."""
     return replace(wish, title=wish.title or words)
-
-
-def _whole(value: int, low: int, high: int, name: str) -> QSpinBox:
-    out = QSpinBox()
-    out.setRange(low, high)
-    out.setValue(value)
-    out.setAccessibleName(name)
-    out.setAlignment(Qt.AlignmentFlag.AlignRight)
-    return out

@@ -10,19 +10,18 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
     QDialog,
-    QDoubleSpinBox,
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
     QLineEdit,
-    QSpinBox,
     QTabWidget,
     QVBoxLayout,
     QWidget,
 )
 
 from brainview.app.theme import GRID
-from brainview.app.widgets.basics import button, label, row
+from brainview.app.widgets.basics import button, decimal, label, row, whole
+from brainview.core.lengths import pixels
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.space import GrayordinateSpace, SurfaceSpace, VolumeSpace
 
@@ -30,15 +29,6 @@ from brainview.maps.space import GrayordinateSpace, SurfaceSpace, VolumeSpace
 MOST = 16_384
 FORMATS = (("nifti", "NIfTI (.nii.gz)", ".nii.gz"), ("gifti", "GIFTI (.func.gii)", ".func.gii"),
            ("cifti", "CIFTI-2 (.dscalar.nii)", ".dscalar.nii"), ("csv", "CSV table (.csv)", ".csv"))
-
-
-def pixels(centimetres: float, dpi: float) -> int:
-    """Return the pixels of a length; 2.54 cm are an inch.
-
-    >>> pixels(8.5, 300)
-    1004
-    """
-    return max(1, round(centimetres / 2.54 * dpi))
 
 
 class PicturePage(QWidget):
@@ -50,9 +40,9 @@ class PicturePage(QWidget):
         self.unit.setAccessibleName("Unit of the size")
         self.unit.addItem("Centimetres and dpi", "cm")
         self.unit.addItem("Pixels", "px")
-        self.width_cm, self.height_cm = _number(17.0, 1, 200, "Width in cm"), _number(12.0, 1, 200, "Height in cm")
-        self.dpi = _whole(300, 30, 2400, "Dots per inch")
-        self.width_px, self.height_px = _whole(size[0], 16, MOST, "Width in pixels"), _whole(
+        self.width_cm, self.height_cm = decimal(17.0, 1, 200, "Width in cm"), decimal(12.0, 1, 200, "Height in cm")
+        self.dpi = whole(300, 30, 2400, "Dots per inch")
+        self.width_px, self.height_px = whole(size[0], 16, MOST, "Width in pixels"), whole(
             size[1], 16, MOST, "Height in pixels")
         self.transparent = QCheckBox("Transparent ground")
         self.light = QCheckBox("White ground (for print)")
@@ -92,7 +82,7 @@ class PicturePage(QWidget):
     def size_px(self) -> tuple[int, int]:
         """Return width and height in pixels."""
         if self.unit.currentData() == "cm":
-            return pixels(self.width_cm.value(), self.dpi.value()), pixels(self.height_cm.value(), self.dpi.value())
+            return pixels((self.width_cm.value(), self.height_cm.value()), self.dpi.value())
         return self.width_px.value(), self.height_px.value()
 
     def valid(self) -> bool:
@@ -230,20 +220,3 @@ class ExportDialog(QDialog):
         else:
             self.map.emit(str(path), self.maps.values())
         self.accept()
-
-
-def _number(value: float, low: float, high: float, name: str) -> QDoubleSpinBox:
-    out = QDoubleSpinBox()
-    out.setRange(low, high)
-    out.setDecimals(1)
-    out.setValue(value)
-    out.setAccessibleName(name)
-    return out
-
-
-def _whole(value: int, low: int, high: int, name: str) -> QSpinBox:
-    out = QSpinBox()
-    out.setRange(low, high)
-    out.setValue(value)
-    out.setAccessibleName(name)
-    return out

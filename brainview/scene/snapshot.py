@@ -19,6 +19,7 @@ from PIL import Image, PngImagePlugin
 from brainview import __version__
 from brainview.core.errors import FormatError, LimitError, MissingError
 from brainview.core.files import atomic_write, to_json
+from brainview.core.lengths import pixels
 from brainview.core.names import shown
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.display import ColorRule, Pick, rule_for, threshold_value
@@ -33,7 +34,6 @@ from brainview.scene.views import Camera, Panel, looking, panels, rows
 
 #: The most pixels of one picture.
 PIXEL_LIMIT = 100_000_000
-CM_PER_INCH = 2.54
 
 
 @dataclass(frozen=True)
@@ -116,12 +116,6 @@ def look_from(stored: Mapping[str, Any]) -> Look:
     if any(c.towards.shape != (3,) or c.up.shape != (3,) or c.pan.shape != (2,) for c in eyes):
         raise FormatError("has cameras of a wrong shape")
     return Look(**values, cameras=eyes)
-
-
-def pixels(cm: tuple[float, float], dpi: float) -> tuple[int, int]:
-    """Return the size in pixels of a size in cm: inches x dpi."""
-    width, height = (max(1, round(c / CM_PER_INCH * dpi)) for c in cm)
-    return width, height
 
 
 def snapshot(brain_map: BrainMap, out: str | Path, *, size: tuple[int, int] = (1600, 1200),

@@ -6,11 +6,13 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 
 from brainview.core.errors import FormatError, MissingError
 from brainview.maps.packaged import load
+from brainview.scene.snapshot import read_story
 from brainview.state.app import Source
 from brainview.state.saved_views import SavedView, SavedViews
 from brainview.state.viewers import ViewersState
@@ -68,6 +70,30 @@ def test_viewers_have_own_maps_and_one_camera_cursor_and_scale(trained):
     assert trained.window.gallery.others[0].view.map is run.maps["subj01"]["NC"]
     with pytest.raises(FormatError):
         ViewersState().apply({"count": 3})
+
+
+def test_linked_viewers_leave_as_one_picture_and_come_back_from_it(trained, tmp_path):
+    trained.c.commands.run("view.viewers.2")
+    (other,) = ready(trained)
+    dialog = trained.c.export()
+    settings = dialog.pictures.values()
+    dialog.reject()
+    assert settings["all"] and settings["size"][0] > settings["size"][1]
+    trained.c.export_picture(str(tmp_path / "both.png"), {**settings, "size": (900, 400)})
+    picture = np.asarray(Image.open(tmp_path / "both.png").convert("RGB")).astype(int)
+    trained.c.export_picture(str(tmp_path / "one.png"), {**settings, "size": (900, 400), "all": False})
+    alone = np.asarray(Image.open(tmp_path / "one.png").convert("RGB")).astype(int)
+    left, right = picture[60:300, :440], picture[60:300, -440:]
+    assert picture.shape == (400, 900, 3) and np.ptp(left, axis=2).max() > 60 and np.ptp(right, axis=2).max() > 60
+    assert (left != right).any() and (picture != alone).any()
+    story = read_story(tmp_path / "both.png")
+    assert "subj01" in story["map"]["name"] + str(story["source"]) and len(story["viewers"]) == 1
+    wanted = other.source
+    trained.view.surface = "pial"
+    trained.c.commands.run("view.viewers.1")
+    trained.do(trained.c.open_picture(str(tmp_path / "both.png")))
+    (again,) = ready(trained)
+    assert again.source == wanted and trained.view.surface == "inflated"
 
 
 def test_a_saved_view_comes_back_by_key_and_through_the_project(trained, tmp_path):

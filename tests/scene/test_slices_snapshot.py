@@ -9,13 +9,14 @@ import pytest
 from PIL import Image
 
 from brainview.core.errors import BrainViewError
+from brainview.core.lengths import pixels
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.display import rule_for
 from brainview.maps.space import MaskedSpace
 from brainview.scene import views
 from brainview.scene.image_canvas import ImageCanvas
 from brainview.scene.slices import SliceScene, nearest_ras
-from brainview.scene.snapshot import Look, pixels, read_story, render, snapshot
+from brainview.scene.snapshot import Look, read_story, render, snapshot
 from tests.scene.sample import FSAVERAGE5, box, bump, regions
 
 

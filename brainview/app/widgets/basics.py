@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from PySide6.QtCore import QModelIndex, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QResizeEvent
@@ -10,12 +11,14 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
     QButtonGroup,
+    QDoubleSpinBox,
     QFrame,
     QHBoxLayout,
     QLabel,
     QPushButton,
     QScrollArea,
     QSizePolicy,
+    QSpinBox,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -278,6 +281,27 @@ def row(*widgets: QWidget, spacing: int = GRID, stretch: int = -1) -> QWidget:
     layout.setSpacing(spacing)
     for k, widget in enumerate(widgets):
         layout.addWidget(widget, 1 if k == stretch else 0)
+    return out
+
+
+def whole(value: int, low: int, high: int, name: str) -> QSpinBox:
+    """Return a field for a whole number."""
+    return _field(QSpinBox(), value, low, high, name)
+
+
+def decimal(value: float, low: float, high: float, name: str, suffix: str = "") -> QDoubleSpinBox:
+    """Return a field for a number with one decimal."""
+    out = QDoubleSpinBox()
+    out.setDecimals(1)
+    out.setSuffix(suffix)
+    return _field(out, value, low, high, name)
+
+
+def _field(out: Any, value: float, low: float, high: float, name: str) -> Any:
+    out.setRange(low, high)
+    out.setValue(value)
+    out.setAccessibleName(name)
+    out.setAlignment(Qt.AlignmentFlag.AlignRight)
     return out
 
 
