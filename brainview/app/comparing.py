@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
 from brainview.app.theme import GRID
 from brainview.app.widgets.basics import button, label
@@ -47,6 +47,8 @@ class ComparisonDialog(QDialog):
         self.resize(560, 560)
         self.plot = DensityPlot(f"{first.name} against {second.name}", 320)
         self.plot.show_values(result["x"], result["y"], (bar_title(first), bar_title(second)), "where both are equal")
+        self.plot.setMaximumHeight(1000)
+        self.plot.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         column = QVBoxLayout(self)
         column.setContentsMargins(2 * GRID, 2 * GRID, 2 * GRID, 2 * GRID)
         column.setSpacing(GRID)

@@ -21,24 +21,35 @@ from brainview.core.names import shown
 log = logging.getLogger("brainview")
 #: Milliseconds after which a notice that is no error goes by itself.
 SHORT = 6000
+#: The longest message, in letters, that is shown whole at once: about two lines, so that the brain stays in sight.
+LONG = 150
 GLYPH = {"error": ("error", "bad"), "warning": ("warning", "warn"), "info": ("info", "accent_text"),
          "done": ("done", "good")}
+
+
+def brief(words: str) -> str:
+    """Return a message as it is first shown: whole, or of a long one its beginning, up to the end of a sentence."""
+    if len(words) <= LONG:
+        return words
+    end = max(words.rfind(". ", 40, LONG), words.rfind("; ", 40, LONG))
+    return f"{words[:end + 1] if end > 0 else words[:LONG].rsplit(' ', 1)[0]} …"
 
 
 class Notice(QFrame):
     """One line over the canvas: what happened, and what can be done about it."""
 
     def __init__(self, level: str, text: str, actions: list[tuple[str, Callable[[], Any]]],
-                 closed: Callable[[Notice], None]) -> None:
+                 closed: Callable[[Notice], None], resized: Callable[[], None]) -> None:
         super().__init__()
         self.setObjectName("notice")
         self.level = level
         self.words = shown(text, limit=2000)
         self.setAccessibleName(f"{level}: {self.words}")
+        first = brief(self.words)
         glyph, token = GLYPH[level]
         mark = QLabel()
         mark.setPixmap(icon(glyph, token).pixmap(QSize(18, 18)))
-        body = label(self.words, wrap=True)
+        body = label(first, wrap=True)
         body.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         body.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         row = QHBoxLayout(self)
@@ -46,6 +57,14 @@ class Notice(QFrame):
         row.setSpacing(GRID)
         row.addWidget(mark, 0, Qt.AlignmentFlag.AlignTop)
         row.addWidget(body, 1)
+        if first != self.words:
+            def whole() -> None:
+                body.setText(self.words)
+                more.hide()
+                resized()
+
+            more = button("More", whole, role="quiet", tip="Show the whole message")
+            row.addWidget(more, 0, Qt.AlignmentFlag.AlignTop)
         for words, do in actions:
             row.addWidget(button(words, partial(self._act, closed, do)), 0, Qt.AlignmentFlag.AlignTop)
         row.addWidget(tool("close", "Dismiss", lambda: closed(self)), 0, Qt.AlignmentFlag.AlignTop)
@@ -79,7 +98,7 @@ class Notices(QWidget):
         self._column.setSpacing(GRID)
         self.shown: list[Notice] = []
         self._open = False
-        self.more = button("", self._unfold, role="link", tip="Show or hide the messages before this one")
+        self.more = button("", self._unfold, tip="Show or hide the messages before this one")
         self._column.addWidget(self.more, 0, Qt.AlignmentFlag.AlignHCenter)
         host.installEventFilter(self)
         self.hide()
@@ -91,7 +110,7 @@ class Notices(QWidget):
             self.close_notice(same)
         while len(self.shown) >= self.MOST:
             self.close_notice(self.shown[0])
-        notice = Notice(level, text, actions or [], self.close_notice)
+        notice = Notice(level, text, actions or [], self.close_notice, self._place)
         self.shown.append(notice)
         self._column.insertWidget(0, notice)
         self.show()

@@ -192,7 +192,6 @@ class FilmStrip(QWidget):
         self.list = self._make_list()
         self.split = QComboBox()
         self.split.setAccessibleName("Part of the stimuli")
-        self.split.setMaximumWidth(128)
         self.split.activated.connect(lambda _: self.split_chosen.emit(str(self.split.currentData())))
         self.order = QComboBox()
         self.order.setAccessibleName("Order of the stimuli")
@@ -209,7 +208,6 @@ class FilmStrip(QWidget):
         self.category.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.category.activated.connect(lambda _: self.category_chosen.emit(str(self.category.currentData())))
         self.search = QLineEdit()
-        self.search.setPlaceholderText("Caption or number")
         self.search.setToolTip("Only stimuli whose captions hold these words, or with these numbers")
         self.search.setAccessibleName("Filter stimuli")
         self.search.setClearButtonEnabled(True)
@@ -218,10 +216,11 @@ class FilmStrip(QWidget):
         bar = QHBoxLayout()
         bar.setContentsMargins(0, 0, 0, 0)
         bar.setSpacing(GRID)
-        self.search.setMaximumWidth(280)
+        self.search.setMinimumWidth(110)
+        for box, most in ((self.split, 118), (self.category, 136), (self.order, 126)):
+            box.setMaximumWidth(most)
         for widget, stretch in ((self.split, 0), (self.category, 0), (self.order, 0), (self.search, 1)):
             bar.addWidget(widget, stretch)
-        bar.addStretch(1)
         bar.addWidget(self.count)
         self._pages = QStackedWidget()
         empty = QFrame()
@@ -278,10 +277,12 @@ class FilmStrip(QWidget):
         self._pages.setCurrentIndex(1 if ids else 0)
         self.empty_words.setText("No stimulus fits the filter." if total else
                                  "Open a data set to see what its subjects saw.")
-        for widget in (self.split, self.order, self.search, self.count):
+        for widget in (self.split, self.order, self.search):
             widget.setVisible(total > 0)
         self.category.setVisible(total > 0 and self.category.count() > 1)
-        self.count.setText(f"{len(ids):,} of {total:,}" if len(ids) != total else f"{total:,} stimuli")
+        self.count.setText(f"{len(ids):,} of {total:,}")
+        self.count.setVisible(0 < total != len(ids))
+        self.search.setPlaceholderText(f"Filter {total:,} stimuli")
         has_scores = bool(scores)
         self.order.setEnabled(has_scores)
         self.order.setToolTip("" if has_scores else "Open a trained model to order stimuli by how well they are "

@@ -176,6 +176,7 @@ class Annotations:
         """Follow the camera: letters say what is at each edge, names behind the brain are hidden."""
         for one in self._scene.cells if cell is None else [cell]:
             letters = one.camera.letters()
+            self._make_room(one)
             for edge, text in self._texts.get(one, {}).items():
                 if edge in letters and text.GetInput() != letters[edge]:
                     text.SetInput(letters[edge])
@@ -189,6 +190,17 @@ class Annotations:
                         taken.append(box)
                 actor.SetVisibility(seen)
             self._draw_cross(one)
+
+    def _make_room(self, cell: _Cell) -> None:
+        """Write the letter at the top lower where the caption, or a label over the panel, would run into it."""
+        top, caption = (self._texts.get(cell, {}).get(name) for name in ("top", "caption"))
+        if top is None or caption is None:
+            return
+        width, height = cell.pixels()
+        size = CAPTION * self._scene.scale
+        narrow = 0.016 * width + 0.52 * size * len(caption.GetInput()) + size > width / 2
+        x, y = _EDGES["top"][:2]
+        top.SetPosition(x, 1 - 2.8 * size / height if narrow else y)
 
     def _box(self, cell: _Cell, actor: vtkTextActor, point: np.ndarray) -> tuple[float, float, float, float]:
         """Return (left, bottom, right, top) of a name in pixels of its panel, estimated from its letters."""

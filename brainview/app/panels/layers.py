@@ -46,7 +46,8 @@ class Number(QLineEdit):
         super().__init__()
         self.setAccessibleName(name)
         self.setToolTip(tip or name)
-        self.setFixedWidth(52)
+        self.setFixedWidth(60)
+        self.setTextMargins(-3, 0, -3, 0)
         self._value = math.nan
         self.editingFinished.connect(self._read)
 

@@ -163,7 +163,7 @@ class DensityPlot(Painted):
         rgba = np.zeros((BINS_Y, BINS_X, 4), np.uint8)
         tint = color("accent_text")
         rgba[..., :3] = (tint.red(), tint.green(), tint.blue())
-        rgba[..., 3] = np.where(self._counts > 0, 40 + 215 * share, 0).astype(np.uint8)
+        rgba[..., 3] = np.where(self._counts > 0, 80 + 175 * share, 0).astype(np.uint8)
         rgba = np.ascontiguousarray(rgba[::-1])
         return QImage(rgba.data, BINS_X, BINS_Y, 4 * BINS_X, QImage.Format.Format_RGBA8888).copy()
 
