@@ -135,6 +135,11 @@ class Notices(QWidget):
         self._open = not self._open
         self._place()
 
+    def close_about(self, title: str) -> None:
+        """Take away what was said about a job, which is being tried again."""
+        for notice in [n for n in self.shown if n.words.startswith(f"{shown(title)}:")]:
+            self.close_notice(notice)
+
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() in (QEvent.Type.Resize, QEvent.Type.Show):
             self._place()

@@ -97,7 +97,7 @@ class Wiring(StripWiring, RegionWiring, ViewerWiring):
         for name, listeners in on.items():
             for listener in listeners:
                 getattr(events, name).connect(listener, check_nargs=False)
-        self.view.events.picked.connect(self._on_reading, check_nargs=False)
+        self.view.events.picked.connect(self._on_picked, check_nargs=False)
         self.view.events.map.connect(self._on_map, check_nargs=False)
         if self.journal is not None:
             for name in (*on, *VIEW_UNDOABLE):
@@ -140,7 +140,7 @@ class Wiring(StripWiring, RegionWiring, ViewerWiring):
         strip.words_typed.connect(self._on_words)
         strip.category_chosen.connect(lambda value: setattr(self.app, "strip_category", value))
         strip.needed.connect(self._fetch)
-        w.jobs.retry.connect(lambda job: c.start(c.session.retry(job)))
+        w.jobs.retry.connect(self._retry)
         w.jobs.changed.connect(self.refresh_jobs)
         c.engine.job_added.connect(w.jobs.add)
         c.session.phantom_grown.connect(self._on_grown)
@@ -194,6 +194,10 @@ class Wiring(StripWiring, RegionWiring, ViewerWiring):
             self.window.decoding.show_page_of(system)
         self.window.show_dock(dock)
 
+    def _retry(self, job: Any) -> None:
+        self.window.notices.close_about(job.title)
+        self.c.start(self.c.session.retry(job))
+
     def _on_source(self, new: Source, old: Source) -> None:
         if new.kind == "metric":
             self._chosen = (new.brain, new.metric)
@@ -201,7 +205,7 @@ class Wiring(StripWiring, RegionWiring, ViewerWiring):
             self.c.start(self.c.shower.show(new))
 
     def _on_map(self, new: Any, old: Any) -> None:
-        self._on_reading(self.view.picked, None)
+        self._read_again()
         self.refresh_header()
 
     def _show_header(self) -> None:

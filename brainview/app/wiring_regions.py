@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 from brainview.app.controller import Controller
@@ -10,7 +11,7 @@ from brainview.app.theme import color
 from brainview.app.window import MainWindow
 from brainview.maps.display import Pick
 from brainview.state.app import AppState, RoiKey
-from brainview.state.regions import SELECTION, region_names, regions_at, selection_class
+from brainview.state.regions import SELECTION, own_index, region_names, regions_at, selection_class
 from brainview.state.view import ViewState
 
 
@@ -23,6 +24,7 @@ class RegionWiring:
     window: MainWindow
     refresh_rois: Any
     _prepare: Any
+    _picked_on = ""  # name of the mesh or grid that the picked place belongs to
 
     def _show_rois(self) -> None:
         viewer = self.window.viewer
@@ -64,7 +66,25 @@ class RegionWiring:
         self.app.rois = self._regions(pick)
 
     def _on_hover(self, pick: Pick | None) -> None:
-        self._on_reading(pick if pick is not None else self.view.picked, None)
+        if pick is None:
+            self._read_again()
+        else:
+            self._on_reading(pick, None)
+
+    def _on_picked(self, pick: Pick | None, old: Any) -> None:
+        drawn = self.view.map
+        self._picked_on = "" if drawn is None else drawn.space.root.name
+        self._on_reading(pick, old)
+
+    def _read_again(self) -> None:
+        """Read the picked place off the map that is drawn now; a place on another mesh or grid is not read."""
+        pick, drawn = self.view.picked, self.view.map
+        if pick is None or drawn is None or drawn.space.root.name != self._picked_on:
+            self._on_reading(None, None)
+            return
+        index = own_index(drawn.space, pick.root_index)
+        value = math.nan if index is None else drawn.at(index)
+        self._on_reading(replace(pick, index=index, value=value), None)
 
     def _on_reading(self, pick: Pick | None, old: Any) -> None:
         drawn = self.view.map

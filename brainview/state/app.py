@@ -27,6 +27,10 @@ Kind = Literal["none", "ceiling", "metric", "measured", "predicted", "difference
 KINDS: tuple[str, ...] = get_args(Kind)
 
 
+#: Median noise ceiling (share of variance) under which a ratio to it is not the first map that is shown.
+LOW_CEILING = 0.1
+
+
 @dataclass(frozen=True)
 class Source:
     """Which map is drawn: enough to find it again in a project file.
@@ -195,14 +199,19 @@ class RunInfo:
         return tuple(key for key in self.metrics if key in maps)
 
     def first_metric(self, brain: str) -> str:
-        """Return the metric to show first: normalised by the ceiling where there is one, else R², else any."""
+        """Return the metric to show first: normalised by the ceiling where there is one, else R², else any.
+
+        Where most locations have next to no ceiling (a whole cortex), the ratio is mostly noise, and R² comes first.
+        """
         keys = self.metrics_of(brain)
         if not keys:
             raise MissingError(f"the run has no map for {brain}", where=self.name)
-        for wish in ("R2/NC", "r2/NC", "R2_NC", "r2_nc", "R2", "r2", "r"):
-            if wish in keys:
-                return wish
-        return keys[0]
+        ratios: tuple[str, ...] = ("R2/NC", "r2/NC", "R2_NC", "r2_nc")
+        if "nc" in keys:
+            ceiling = self.map_of(brain, "nc").values
+            if np.nanmedian(ceiling if np.isfinite(ceiling).any() else [0.0]) < LOW_CEILING:
+                ratios = ()
+        return next(wish for wish in (*ratios, "R2", "r2", "r", *keys) if wish in keys)
 
 
 @dataclass(frozen=True, eq=False)

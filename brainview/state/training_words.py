@@ -26,7 +26,8 @@ ABOUT = {
 #: option -> (title, hint, bounds); "" keeps the system's own words.
 WORDS: dict[str, Words] = {
     "features": ("Features", "What describes the pictures.", None),
-    "method": ("Choose alpha by", "How the ridge penalty of every vertex is chosen, on training images only.", None),
+    "method": ("Alpha by", "How the ridge penalty of every vertex is chosen, on training images only: generalised "
+               "cross-validation (GCV, one pass) or exact K-fold cross-validation.", None),
     "folds": ("Folds", "Parts of the training images for K-fold; an image is never in two parts.", (2, 20)),
     "components": ("Principal components", "Features are reduced to this many, fitted on training images. 0 keeps "
                    "all.", (0, 20_000)),
@@ -73,7 +74,7 @@ WORDS: dict[str, Words] = {
 }
 #: Choices that the systems name only in prose.
 CHOICES: dict[str, tuple[tuple[str, str], ...]] = {
-    "method": (("gcv", "Generalised cross-validation"), ("kfold", "K-fold cross-validation")),
+    "method": (("gcv", "GCV"), ("kfold", "K-fold")),
     "weighting": (("reliability", "By reliability"), ("none", "All the same")),
     "targets": (("both", "Pictures and captions"), ("image", "Pictures"), ("text", "Captions")),
     "precision": (("no", "float32"), ("bf16", "bfloat16"), ("fp16", "float16")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from brainview.core.errors import MissingError
@@ -54,7 +55,9 @@ def list_runs(folder: str, also: list[str] | None = None, *, context: JobContext
 
 
 def curves(run: str, *, context: JobContext = QUIET) -> dict[str, Any]:
-    """Return the curves of a run."""
+    """Return the curves of a run; none of one that has written nothing yet."""
+    if not (Path(run) / "run.json").is_file():
+        return {"run": run, "system": "", "parts": [], "table": []}
     return history.curves(run)
 
 

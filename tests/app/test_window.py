@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, QRect, Qt, QUrl
 from PySide6.QtGui import QDropEvent
@@ -426,6 +427,27 @@ def test_hover_reads_value_region_and_space(trained):
     marked = {trained.window.encoding.bars.list.bars.rows[i.row()].roi
               for i in trained.window.encoding.bars.list.selectionModel().selectedIndexes()}
     assert region in marked
+
+
+def test_the_reading_of_a_picked_place_follows_the_map(trained):
+    from brainview.maps.brainmap import BrainMap
+    from brainview.maps.display import Pick
+    from brainview.maps.space import get_space
+
+    shell, status = trained.shell, trained.window.status
+    first = trained.view.map
+    at = int(np.flatnonzero(np.isfinite(first.values))[0])
+    trained.view.picked = Pick("left", at, at, (-1.0, 2.0, 3.0), "MNI305 (fsaverage)", first.at(at), root_index=at)
+    assert status.value.text().startswith(f"{first.at(at):.3g}")
+    other = BrainMap(np.arange(first.space.root.size, dtype=np.float32), first.space.root, name="other", units="steps")
+    trained.view.map = other
+    assert status.value.text().startswith(f"{at:.3g} steps")
+    shell.wiring._on_hover(None)  # the mouse leaves: the picked place is read off the map that is drawn
+    assert status.value.text().startswith(f"{at:.3g} steps")
+    trained.view.map = BrainMap(np.zeros(get_space("mni152-2mm").size), get_space("mni152-2mm"), name="volume")
+    assert status.value.text() == "" and "Point at" in status.place.text()
+    trained.view.map = first
+    assert status.value.text().startswith(f"{first.at(at):.3g}")
 
 
 @pytest.mark.parametrize("name", ["dark", "light"])

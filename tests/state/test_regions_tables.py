@@ -5,7 +5,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from brainview.maps.brainmap import Label
+from brainview.maps.brainmap import BrainMap, Label
 from brainview.maps.rois import RoiClass
 from brainview.maps.space import MaskedSpace, surface_space
 from brainview.state import training
@@ -91,3 +91,12 @@ def test_thumbnails_are_asked_once_in_pages():
 
     thumbs = asyncio.run(go())
     assert [len(a) for a in asked] == [PAGE, 3] and thumbs.get(5).words == "5  word"
+
+
+@pytest.mark.parametrize(("ceiling", "first"), [(0.4, "r2_nc"), (0.03, "R2")])
+def test_a_whole_cortex_with_hardly_any_ceiling_shows_r2_first(ceiling, first):
+    space = surface_space("fsaverage5")
+    made = {key: BrainMap(np.full(space.size, value), space, name=key)
+            for key, value in (("r2_nc", 0.5), ("R2", 0.2), ("nc", ceiling))}
+    run = RunInfo("/r", {}, False, ("s1",), {k: {} for k in made}, {"s1": made}, {}, (), {})
+    assert run.first_metric("s1") == first

@@ -112,6 +112,7 @@ class LiveRun(QFrame):
         self.card = button("Card", lambda: self.card_wanted.emit(self._path), tip="Everything written about this run")
         self.loss_head, self.score_head = label("Loss", "section"), label("Score", "section")
         self._lay_out()
+        self._draw()
 
     def _lay_out(self) -> None:
         box = QVBoxLayout(self)
