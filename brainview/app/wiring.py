@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -140,7 +141,7 @@ class Wiring(StripWiring, RegionWiring, ViewerWiring):
         strip.words_typed.connect(self._on_words)
         strip.category_chosen.connect(lambda value: setattr(self.app, "strip_category", value))
         strip.needed.connect(self._fetch)
-        w.jobs.retry.connect(self._retry)
+        w.jobs.retry.connect(partial(_retry, c))
         w.jobs.changed.connect(self.refresh_jobs)
         c.engine.job_added.connect(w.jobs.add)
         c.session.phantom_grown.connect(self._on_grown)
@@ -193,10 +194,6 @@ class Wiring(StripWiring, RegionWiring, ViewerWiring):
         if dock == "decoding":
             self.window.decoding.show_page_of(system)
         self.window.show_dock(dock)
-
-    def _retry(self, job: Any) -> None:
-        self.window.notices.close_about(job.title)
-        self.c.start(self.c.session.retry(job))
 
     def _on_source(self, new: Source, old: Source) -> None:
         if new.kind == "metric":
@@ -292,3 +289,9 @@ class Wiring(StripWiring, RegionWiring, ViewerWiring):
             if self.window.viewer is not None and hasattr(self.window.viewer, "hint"):
                 percent = f" {100 * share:.0f} %" if share else ""
                 self.window.viewer.hint.setText(words.replace("\n", "  ") + percent)
+
+
+def _retry(c: Controller, job: Any) -> None:
+    """Begin a job once more; what was said about it goes."""
+    c.window.notices.close_about(job.title)
+    c.start(c.session.retry(job))
