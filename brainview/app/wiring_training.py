@@ -165,6 +165,8 @@ class TrainingWiring(FormWiring):
             log.info("no curves: %s", err)
         finally:
             self._reading = False
+        if self.state.watched and self.state.watched != path:  # another run was chosen meanwhile
+            self._read_curves(self.state.watched)
 
     def _pause(self) -> None:
         job = self.jobs.get(self.state.watched)
