@@ -41,6 +41,10 @@ class FormatError(BrainViewError):
     """A file is not what it says it is, is damaged, or holds what no part of BrainView can show."""
 
 
+class IsSurface(FormatError):
+    """A file that was opened as a map is a surface."""
+
+
 class MismatchError(BrainViewError):
     """Two things that must agree (sizes, spaces, ids) do not."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from brainview.core.errors import BrainViewError, MismatchError, MissingError
+from brainview.core.errors import BrainViewError, IsSurface, MismatchError, MissingError
 from brainview.core.jobs import QUIET, JobContext
 from brainview.core.paths import computed_dir
 from brainview.maps import grayordinates
@@ -32,7 +32,12 @@ def open_maps(path: str, *, context: JobContext = QUIET) -> list[BrainMap]:
     from brainview.maps.io import read_maps
 
     context.report(0, 1, f"opening {Path(path).name}")
-    maps = read_maps(path)
+    try:
+        maps = read_maps(path)
+    except IsSurface:  # a brain without a map: itself, its other half and its folds
+        from brainview.maps.surface_files import open_surface
+
+        maps = [open_surface(path)]
     context.report(1, 1, f"{len(maps)} map{'s' if len(maps) != 1 else ''}")
     return maps
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from brainview.core.errors import BrainViewError, MissingError
+from brainview.maps import morph
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.display import ColorRule, rule_for
 from brainview.maps.grayordinates import cortex_space
@@ -28,13 +29,20 @@ def is_drawable(space: Space) -> bool:
         return True
     if not isinstance(root, SurfaceSpace):
         return False
+    return bool(form_for(root, "inflated"))
+
+
+def form_for(space: SurfaceSpace, wished: str) -> str:
+    """Return the surface to draw a space on: `wished`, else the first that is on this machine, "" for none."""
     from brainview.maps.meshes import load_mesh  # brings scipy: half a second that the first paint must not wait for
 
-    try:
-        load_mesh(root, "left" if root.n_left else "right", "inflated")
-    except BrainViewError:
-        return False
-    return True
+    for form in (*morph.parts(wished)[:2], "inflated", "pial", "white", "midthickness", "flat", "sphere"):
+        try:
+            load_mesh(space, "left" if space.n_left else "right", form)  # type: ignore[arg-type]
+        except BrainViewError:
+            continue
+        return wished if form in morph.parts(wished)[:2] else form
+    return ""
 
 
 def mesh_for(space: Space) -> str:
@@ -129,6 +137,9 @@ class Shower:
             self._key = None
             self.original = original
             key = source.color_key
+            root = None if drawn is None else drawn.space.root
+            if isinstance(root, SurfaceSpace):  # a surface of somebody's own may have only some of the forms
+                view.surface = form_for(root, view.surface) or view.surface
             if drawn is not None and key in self.session.rules:
                 view.rule, view.map = self.session.rules[key], drawn
             else:

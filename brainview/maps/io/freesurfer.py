@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brainview.core.errors import FormatError, MismatchError, MissingError
+from brainview.core.errors import FormatError, IsSurface, MismatchError, MissingError
 from brainview.core.files import OPEN_LIMIT, check_allocation, read_text, regular_file
 from brainview.core.names import shown
 from brainview.maps.brainmap import BrainMap, Label
@@ -56,7 +56,7 @@ def _read_curve(path: Path, wanted: Wanted) -> BrainMap:
     with ByteSource(path) as source:
         magic = source.read(3)
         if magic == _TRIANGLES or magic in _QUADS:
-            raise FormatError("is a FreeSurfer mesh, not a map", where=path, remedy="Open it as a surface.")
+            raise IsSurface("is a FreeSurfer mesh, not a map", where=path, remedy="Open it as a surface.")
         if magic == _NEW_CURVE:
             count, _, each = (int(n) for n in np.frombuffer(source.read(12), ">i4"))
             if each != 1:

@@ -22,7 +22,7 @@ from nibabel.gifti.parse_gifti_fast import GiftiImageParser
 from nibabel.gifti.util import array_index_order_codes, gifti_encoding_codes, gifti_endian_codes
 from nibabel.nifti1 import data_type_codes, intent_codes
 
-from brainview.core.errors import FormatError, LimitError, MismatchError
+from brainview.core.errors import FormatError, IsSurface, LimitError, MismatchError
 from brainview.core.files import OPEN_LIMIT, TEXT_LIMIT, atomic_write, check_allocation, regular_file
 from brainview.core.names import shown
 from brainview.maps.brainmap import BrainMap, Label
@@ -182,7 +182,7 @@ def read(path: os.PathLike | str, wanted: Wanted) -> list[BrainMap]:
     arrays = [a for a in image.darrays if a.intent not in (_POINTS, _TRIANGLES)]
     if not arrays and image.darrays:
         count = next((len(a.data) for a in image.darrays if a.intent == _POINTS), 0)
-        raise FormatError(f"is a mesh of {count:,} vertices, not a map", where=path, remedy="Open it as a surface.")
+        raise IsSurface(f"is a mesh of {count:,} vertices, not a map", where=path, remedy="Open it as a surface.")
     if not arrays:
         raise FormatError("holds no data", where=path)
     columns = [column for array in arrays for column in _columns(array, path)]
