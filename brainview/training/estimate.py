@@ -17,6 +17,9 @@ from brainview.core.systems import load, system
 from brainview.training.history import list_runs, size_on_disk
 from brainview.training.options import checked
 
+#: Settings that make an epoch dear or cheap: runs that differ in them are no measure of time for each other.
+COSTLY = ("stage", "head", "features", "tokens", "augment", "hidden", "encoder", "width", "depth", "patch", "pixels",
+          "model", "tower", "route", "llm", "vision", "limit")
 #: A worker with torch and nothing else in it, in bytes.
 BASE_MEMORY = 700 << 20
 
@@ -62,9 +65,15 @@ def _free(runs: str | None) -> int | None:
 
 def _better(general: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     """Return the general figures with a system's own in their place, and whose basis is whose."""
-    basis = own.get("basis", "")
-    if own.get("seconds") is None and general.get("basis"):
-        basis = f"Time: {general['basis']} {basis}".strip()
+    own, basis = dict(own), own.get("basis", "")
+    measured = general.get("seconds") is not None and (general.get("alike") or own.get("seconds") is None)
+    if measured:
+        own.pop("seconds", None)
+    time_basis = own.pop("time_basis", "")
+    if measured or own.get("seconds") is None:
+        basis = f"Time: {general.get('basis', '')} {basis}".strip()
+    else:
+        basis = f"{time_basis} {basis}".strip()
     return {**general, **{k: v for k, v in own.items() if v is not None}, "basis": basis}
 
 
@@ -80,7 +89,9 @@ def _generic(name: str, path: str, subjects: list[str] | None, settings: dict[st
     earlier = [r for r in (list_runs(runs) if runs else []) if r["system"] == name and r["finished"]
                and r["cost"].get("seconds")]
     passes = int(settings.get("epochs", 1) or 1)
-    return {"memory": BASE_MEMORY + largest, **_from_earlier(earlier, len(names), passes)}
+    alike = [r for r in earlier if all(r["config"].get(k) == settings.get(k) for k in COSTLY)]
+    return {"memory": BASE_MEMORY + largest, **_from_earlier(alike or earlier, len(names), passes),
+            "alike": bool(alike)}
 
 
 def _from_earlier(earlier: list[dict[str, Any]], subjects: int, passes: int) -> dict[str, Any]:

@@ -138,6 +138,17 @@ def test_estimate_scales_earlier_runs(tmp_path):
     assert "seconds" not in estimate._from_earlier([], 1, 1)
 
 
+def test_time_is_measured_on_runs_alike_and_else_worked_out():
+    general = {"seconds": 50.0, "basis": "From 1 earlier run.", "memory": 9}
+    own = {"seconds": 70, "time_basis": "By arithmetic.", "basis": "Shapes.", "memory": 5, "disk": 6}
+    found = estimate._better({**general, "alike": True}, own)
+    assert (found["seconds"], found["memory"], found["basis"]) == (50.0, 5, "Time: From 1 earlier run. Shapes.")
+    found = estimate._better({**general, "alike": False}, own)
+    assert (found["seconds"], found["basis"]) == (70, "By arithmetic. Shapes.")
+    found = estimate._better({"basis": "Nothing yet."}, {"basis": "Shapes."})
+    assert found.get("seconds") is None and found["basis"] == "Time: Nothing yet. Shapes."
+
+
 def test_tables_set_runs_side_by_side():
     runs = [Entry("/a", "a", "ridge", "d", True, 0.0, metrics={"s1": {"r": 0.2}, "s2": {"r": 0.4}},
                   config={"lr": 1, "seed": 0}),

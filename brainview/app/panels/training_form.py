@@ -197,7 +197,7 @@ class TrainingForm(QWidget):
         now, self._silent = str(box.currentData() or ""), True
         try:
             box.clear()
-            box.addItem("No earlier run" if runs else "No finished run of an earlier stage", "")
+            box.addItem("No earlier run" if runs else "No finished run yet", "")
             for path, entry in self._runs.items():
                 box.addItem(shown(f"{entry.name} · stage {entry.config.get('stage')}"), path)
                 box.setItemData(box.count() - 1, shown(f"{path}\n{', '.join(entry.subjects)}", limit=400).replace(

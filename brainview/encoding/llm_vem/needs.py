@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -23,6 +24,11 @@ PROGRAM = 1000 << 20
 GENERATIONS = 3
 #: Maps per subject of a finished run, about.
 MAPS = 15
+#: Share of the speed of one large product that a training reaches; seconds of imports, reading, scoring a subject.
+#: Measured on the phantom's demo presets, one thread: 43, 57 and 130 CPU s were seen where this says 66, 61 and 155.
+EFFICIENCY, BEGIN, SCORING = 0.4, 12.0, 5.0
+#: Operations that a location of the attention head costs per channel: memory traffic, not arithmetic.
+TRAFFIC = 300
 #: Tokens larger than this are worth a warning.
 MUCH = 5 << 30
 
@@ -44,7 +50,7 @@ class Sizes:
 
 def estimate(path: str | os.PathLike, *, subjects: list[str] | None, options: dict[str, Any],
              context: JobContext = QUIET) -> dict[str, Any]:
-    """Return ``memory, disk`` (bytes), ``basis`` and ``notes``; nothing is written or downloaded.
+    """Return ``seconds``, ``memory, disk`` (bytes), ``basis`` and ``notes``; nothing is written or downloaded.
 
     Raises
     ------
@@ -68,7 +74,10 @@ def estimate(path: str | os.PathLike, *, subjects: list[str] | None, options: di
     if tokens > MUCH:
         notes.append(f"{tokens / 1e9:.0f} GB of the disk are tokens kept in the cache of features: augment=true or "
                      "tokens=cls+4x4 needs less.")
-    return {**out, "notes": notes,
+    if config.stage < 3:
+        out["seconds"] = round(BEGIN + SCORING * sizes.subjects + operations(config, sizes) / speed() / EFFICIENCY)
+    return {**out, "notes": notes, "time_basis": "Time by arithmetic and the speed of one product just now: right "
+            "within a factor of two or so; less where tokens are cached already.",
             "basis": "Memory and disk from the shapes of trunk, head and data, before mixed precision; on a GPU part "
                      "of the memory is its own; cached tokens are mapped from the disk and not counted as memory. The "
                      "disk holds three checkpoints with the optimizer's state, the maps, and tokens where they are "
@@ -117,6 +126,44 @@ def token_bytes(config: VemConfig, sizes: Sizes) -> int:
     if config.augment or config.stage == 2:
         return 0
     return 4 * sizes.pictures_read * sum(t * c for t, c in sizes.shapes)
+
+
+def operations(config: VemConfig, sizes: Sizes) -> float:
+    """Return the floating-point operations of a training, about: passes over rows through trunk and head.
+
+    A pass back costs two passes forward; validation images are looked at once an epoch; the frozen trunk without
+    augmentation looks at every picture once.
+    """
+    rows = sizes.pictures_read
+    trunk = 2.0 * sizes.trunk * sizes.shapes[0][0]
+    if config.head == "attention":
+        head = sum(2.0 * t * (c + 2 * config.width) * config.width for t, c in sizes.shapes)
+        head += TRAFFIC * sizes.locations * config.width
+    else:
+        k = min(config.components, sizes.locations)
+        head = sum(2.0 * t * c * config.hidden for t, c in sizes.shapes) + 4.0 * k * (config.hidden + sizes.locations)
+    looked = (3.0 if config.stage == 2 else 1.0) * trunk * rows * config.epochs
+    once = trunk * sizes.pictures if not config.augment and config.stage == 1 else looked
+    return once + 3.0 * head * rows * config.epochs
+
+
+@lru_cache(maxsize=1)
+def _speed(_minute: int) -> float:
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    a = torch.randn(1024, 1024, device=device)
+    best = 0.0
+    for _ in range(4):
+        start = time.monotonic()
+        float((a @ a)[0, 0])  # waits for the device
+        best = max(best, 2.0 * 1024**3 / max(1e-6, time.monotonic() - start))
+    return best
+
+
+def speed() -> float:
+    """Return the operations per second of a large product on this machine as it is loaded now, kept for a minute."""
+    return _speed(int(time.monotonic() / 60))
 
 
 def needs(config: VemConfig, sizes: Sizes, head: int, trained: int) -> dict[str, int]:
