@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtWidgets import QFileDialog
 
 from brainview.core.errors import BrainViewError, Cancelled
+from brainview.core.names import shown
+from brainview.core.paths import resources_dir
 from brainview.maps.display import rule_for
 from brainview.state.session import PRESENT
 from brainview.state.stimuli import PAGE_JOB
-from brainview.state.words import NEAREST, REGIONS, SAY, SCORES, TRANSCRIPT, WORD_MAP, WordsState, box_iou
+from brainview.state.words import BACKENDS, NEAREST, REGIONS, SAY, SCORES, TRANSCRIPT, WORD_MAP, WordsState, box_iou
 
 if TYPE_CHECKING:
     from brainview.app.controller import Controller
@@ -86,7 +88,7 @@ class WordsWiring:
         if self.c.app.run is run:
             phantom = "PHANTOM: simulated brains. " if run.phantom else ""
             self.page.show_run(f"{phantom}Brain of {self._subject}, {run.name}.", regions)
-            self.page.show_backend(self.state.backend)
+            self.page.show_backend(self.state.backend, _missing())
             self.page.show_method(self.state.method)
             self.page.show_factor(self.state.factor)
             self._show_beside()
@@ -126,7 +128,8 @@ class WordsWiring:
         self.page.picture.show_boxes(true, said)
         if said and true and self.state.revealed:
             best = [max((box_iou(s, t), name) for name, t in true) for s in said]
-            self.page.ious.setText("; ".join(f"said box: IoU {v:.2f} with {name}" for v, name in best))
+            told = [f"box {n}: IoU {v:.2f} with {shown(name, limit=40)}" for n, (v, name) in enumerate(best, 1)]
+            self.page.ious.setText("; ".join(told))
         else:
             self.page.ious.setText("")
 
@@ -164,7 +167,7 @@ class WordsWiring:
 
         def stream() -> None:
             nonlocal said
-            if job.status == "running" and job.done > 0:
+            if job.status == "running" and job.done > 0 and not self._stopped:  # then its text is the engine's
                 said = job.text
                 self.page.voices.show_text(voice, said)
 
@@ -179,7 +182,7 @@ class WordsWiring:
                 self.page.show_talk(self.turns)
             return
         except BrainViewError as err:
-            if voice != "other":
+            if voice not in ("other", "control"):  # another run may be gone, a control impossible
                 raise
             self.page.voices.show_text(voice, f"({err})")  # the others still speak
             return
@@ -199,13 +202,13 @@ class WordsWiring:
             self.rows.insert(len(self.rows) - 1, found)
 
     def _on_backend(self) -> None:
-        self.page.show_backend(self.state.backend)
+        self.page.show_backend(self.state.backend, _missing())
         self._forget()
 
     def _other_backend(self) -> None:
         folder = QFileDialog.getExistingDirectory(self.c.window, "Folder of a language model", str(self.c.folder))
         self.state.backend = folder or self.state.backend
-        self.page.show_backend(self.state.backend)
+        self.page.show_backend(self.state.backend, _missing())
 
     def _show_beside(self) -> None:
         run = self.c.app.run
@@ -290,3 +293,8 @@ class WordsWiring:
         if path:
             self.c.start(self.c.session.ask(TRANSCRIPT, f"Save {Path(path).name}", path=path, run=run.path,
                                             subject=self._subject, rows=list(self.rows)))
+
+
+def _missing() -> list[str]:
+    """Return which of our own language models are not in resources/."""
+    return [name for name, _ in BACKENDS if not (resources_dir() / "models" / name / "card.json").is_file()]

@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _mapping(path: Path) -> dict[str, Any]:
-    value = read_json(path)
+    value = read_json(path, unique=True)
     if not isinstance(value, dict) or not value:
         raise FormatError("is not an object with one entry per image", where=path)
     return {str(k): v for k, v in value.items()}
@@ -64,6 +64,9 @@ def _captions(candidates: dict[str, Any], references: dict[str, Any], images: Pa
 
     single = {k: _sentence(v, k) for k, v in candidates.items()}
     several = {k: [_sentence(r, k) for r in (v if isinstance(v, list) else [v])] for k, v in references.items()}
+    bare = next((k for k, v in several.items() if not v), None)
+    if bare is not None:
+        raise FormatError(f"image {bare!r} has no reference caption")
     scores, n = score_captions(single, several), len(several)
     rows = [{"metric": f"BLEU-{i + 1}", "value": round(100 * v, 2), "n": n, "note": "corpus, closest reference length"}
             for i, v in enumerate(scores.bleu)]
@@ -139,12 +142,20 @@ def _sentence(value: Any, key: str) -> str:
 
 
 def _boxes(candidates: dict[str, Any], references: dict[str, Any], groups: Path | None) -> list[dict[str, Any]]:
-    from brainview.language.metrics.boxes import CLASSES, GROUPS, score_boxes, score_groups
+    from brainview.language.metrics.boxes import CLASSES, GROUPS, first_box, score_boxes, score_groups
 
     for key, value in references.items():
         if not isinstance(value, dict):
             raise FormatError(f"image {key!r} is not an object of classes and boxes")
+        for name, boxes in value.items():
+            if not any(first_box(boxes)):
+                raise FormatError(f"image {key!r} has no true box [x0, y0, x1, y1] for {shown(name)!r}")
+    if not any(references.values()):
+        raise FormatError("the references hold no box")
     found = {k: v for k, v in candidates.items() if isinstance(v, dict)}
+    if not found:
+        raise FormatError("the predictions are no objects of classes and boxes",
+                          remedy="Write {image: {class: [[x0, y0, x1, y1], ...]}}.")
     if groups is None:
         named = {GROUPS[letter]: scores for letter, scores in score_groups(found, references).items()}
     else:
@@ -155,6 +166,9 @@ def _boxes(candidates: dict[str, Any], references: dict[str, Any], groups: Path 
         n = len(scores.each)
         rows += [{"metric": f"{name} acc@0.5", "value": round(100 * scores.accuracy, 2), "n": n, "note": "IoU > 0.5"},
                  {"metric": f"{name} IoU", "value": round(100 * scores.iou, 2), "n": n, "note": "first box of a class"}]
+    unread = sum(not any(first_box(found.get(k, {}).get(name))) for k, v in references.items() for name in v)
+    if unread:
+        rows[0]["note"] = f"{rows[0]['note']}; {unread} predictions are missing or no box and count as wrong"
     known = {name for classes in CLASSES.values() for name in classes or ()}
     strange = sorted({str(name) for value in references.values() for name in value} - known)
     if strange and groups is None:

@@ -194,10 +194,21 @@ def read_text(path: os.PathLike | str, *, limit: int = TEXT_LIMIT) -> str:
         raise FormatError(f"is not UTF-8 text (byte {err.start})", where=path) from err
 
 
-def read_json(path: os.PathLike | str, *, limit: int = TEXT_LIMIT) -> Any:
-    """Return the value of a JSON file; a clear FormatError when it is not one."""
+def read_json(path: os.PathLike | str, *, limit: int = TEXT_LIMIT, unique: bool = False) -> Any:
+    """Return the value of a JSON file; a clear FormatError when it is not one.
+
+    With `unique` an object that names a key twice is refused; JSON itself keeps the last.
+    """
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        out = dict(items)
+        if len(out) < len(items):
+            seen: set[str] = set()
+            twice = next(k for k, _ in items if k in seen or seen.add(k))  # type: ignore[func-returns-value]
+            raise FormatError(f"has the key {shown(twice)!r} twice", where=path, remedy="Keep one of the two.")
+        return out
+
     try:
-        return json.loads(read_text(path, limit=limit))
+        return json.loads(read_text(path, limit=limit), object_pairs_hook=pairs if unique else None)
     except (json.JSONDecodeError, RecursionError) as err:
         raise FormatError(f"is not valid JSON: {shown(err)}", where=path) from err
 

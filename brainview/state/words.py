@@ -15,8 +15,8 @@ SCORES = "brainview.language.words_jobs:scores"
 TRANSCRIPT = "brainview.language.words_jobs:transcript"
 NEAREST = "brainview.language.words_jobs:nearest"
 REGIONS = "brainview.language.brain.jobs:regions"
-#: Language models that ship, with their words on screen; others are folders.
-BACKENDS: tuple[tuple[str, str], ...] = (("phantom-llava", "phantom-llava"),
+#: Language models of our own, with their words on screen; others are folders.
+BACKENDS: tuple[tuple[str, str], ...] = (("phantom-llava", "phantom-llava (shipped)"),
                                          ("phantom-smollm2", "SmolLM2 135M (phantom-smollm2)"))
 #: What a click on a word draws, with its words on screen.
 METHODS: tuple[tuple[str, str], ...] = (("gradient", "gradient"), ("ibba", "IB-BA, bits"))

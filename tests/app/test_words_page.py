@@ -120,11 +120,10 @@ def test_another_language_model_begins_another_conversation(page, monkeypatch):
     page.page.ask_wanted.emit("What is it?")
     page.settle()
     assert page.page.backend.currentData() == "phantom-llava" and page.wiring.turns
-    page.page.backend.activated.emit(1)
-    page.settle()
-    assert page.wiring.state.backend == "phantom-smollm2" and not page.wiring.turns
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *a: "/models/llava-7b")
-    page.page.backend.activated.emit(2)
+    page.page.backend.activated.emit(page.page.backend.findData(None))
+    page.settle()
+    assert page.wiring.state.backend == "/models/llava-7b" and not page.wiring.turns
     page.page.ask_wanted.emit("What is it?")
     page.settle()
     assert page.page.backend.currentText() == "llava-7b"

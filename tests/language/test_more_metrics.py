@@ -114,3 +114,60 @@ def test_evaluate_scores_pictures_and_choices(tmp_path: Path, capsys: pytest.Cap
     asked = write("q.json", {"0": {"options": ["a dog", "a cat"], "answer": "B"}})
     assert main(["evaluate", "choices", "--references", asked, "--candidates", write("a.json", {"0": "B."})]) == 0
     assert "guessing" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("what", "references", "candidates", "said"), [
+    ("captions", {"0": ["a dog"], "1": []}, {"0": "a dog", "1": "x"}, "'1' has no reference caption"),
+    ("captions", {"0": ["a dog"]}, '{"0": "a cat", "0": "a dog"}', "has the key '0' twice"),
+    ("captions", {"0": ["a dog"]}, {"0": None}, "where a caption was expected"),
+    ("boxes", {"0": {"dog": [[0, 0, 1]]}}, {"0": {}}, "'0' has no true box"),
+    ("boxes", {"0": {}}, {"0": {}}, "hold no box"),
+    ("boxes", {"0": {"dog": [[0, 0, 1, 1]]}}, {"0": "a dog"}, "no objects of classes and boxes"),
+])
+def test_files_that_cannot_be_scored_are_refused_in_a_line(what, references, candidates, said, tmp_path, capsys) -> None:
+    files = []
+    for name, value in (("references", references), ("candidates", candidates)):
+        file = tmp_path / f"{name}.json"
+        file.write_text(value if isinstance(value, str) else json.dumps(value))
+        files += [f"--{name}", str(file)]
+    assert main(["evaluate", what, *files]) == 1
+    error = capsys.readouterr().err
+    assert said in error and error.count("\n") == 1
+
+
+def test_boxes_that_are_missing_or_no_boxes_are_counted_in_words(tmp_path, capsys) -> None:
+    for name, value in (("r", {"0": {"dog": [[0, 0, 1, 1]], "cat": [[0, 0, 1, 1]], "bus": [[0, 0, 1, 1]]}}),
+                        ("c", {"0": {"dog": [[0, 0, 1, 1]], "cat": "[0,0,1,1]"}})):
+        (tmp_path / f"{name}.json").write_text(json.dumps(value))
+    assert main(["evaluate", "boxes", "--references", str(tmp_path / "r.json"), "--candidates",
+                 str(tmp_path / "c.json")]) == 0
+    assert "2 predictions are missing or no box and count as wrong" in capsys.readouterr().out
+
+
+def test_a_failure_of_meteor_leaves_no_lock_behind(monkeypatch) -> None:
+    import sys
+    import threading
+    import types
+
+    from brainview.core.errors import BrainViewError
+    from brainview.language.metrics import java
+
+    made = []
+
+    class Meteor:
+        def __init__(self) -> None:
+            self.lock, self.meteor_p = threading.Lock(), types.SimpleNamespace(kill=lambda: None)
+            made.append(self)
+
+        def compute_score(self, references, candidates):
+            self.lock.acquire()
+            assert candidates == {"0": ["? dog"]}, "half a character is no character"
+            raise ValueError("could not convert string to float")
+
+    monkeypatch.setattr(java, "meteor_available", lambda: None)
+    monkeypatch.setitem(sys.modules, "pycocoevalcap", types.ModuleType("pycocoevalcap"))
+    monkeypatch.setitem(sys.modules, "pycocoevalcap.meteor", types.ModuleType("meteor"))
+    monkeypatch.setitem(sys.modules, "pycocoevalcap.meteor.meteor", types.SimpleNamespace(Meteor=Meteor))
+    with pytest.raises(BrainViewError, match="Java program failed"):
+        java.meteor({"0": "\ud800 dog"}, {"0": ["a dog"]})
+    assert not made[0].lock.locked()

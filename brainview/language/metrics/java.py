@@ -62,11 +62,20 @@ def meteor(candidates: Mapping[str, str], references: Mapping[str, Iterable[str]
 
     from brainview.language.metrics.tokenize import words
 
-    hyp = {k: [" ".join(words(candidates[k]))] for k in references}
-    refs = {k: [" ".join(words(r)) for r in v] for k, v in references.items()}
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            return float(Meteor().compute_score(refs, hyp)[0])
-    except (OSError, ValueError) as err:
-        raise BrainViewError(f"METEOR's Java program failed: {shown(err)}",
-                             remedy="Check the Java installation.") from err
+    hyp = {k: [_line(words(candidates[k]))] for k in references}
+    refs = {k: [_line(words(r)) for r in v] for k, v in references.items()}
+    with contextlib.redirect_stdout(io.StringIO()):
+        program = Meteor()
+        try:
+            return float(program.compute_score(refs, hyp)[0])
+        except (OSError, ValueError) as err:
+            program.meteor_p.kill()
+            if program.lock.locked():  # its own clean-up would wait for ever for the lock that the failure left behind
+                program.lock.release()
+            raise BrainViewError(f"METEOR's Java program failed: {shown(err)}",
+                                 remedy="Check the Java installation.") from err
+
+
+def _line(parts: list[str]) -> str:
+    """Return words as one line that any encoding takes: half characters (lone surrogates) become question marks."""
+    return " ".join(parts).encode("utf-8", "replace").decode("utf-8")

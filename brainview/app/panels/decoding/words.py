@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -111,9 +111,10 @@ class WordsPage(QStackedWidget):
         self.factor.setAccessibleName("Factor on the region's responses")
         self.factor.valueChanged.connect(lambda v: self.chosen.emit("factor", v / 10))
         self.factor_text = label("× 0.0 (silenced)", "caption")
+        self.factor_text.setMinimumWidth(self.factor_text.sizeHint().width())
         note = label("The region's responses are multiplied before the encoder reads them. The control scales as many "
                      "voxels elsewhere.", "caption", wrap=True)
-        self.edit: QWidget = column(row(self.regions, self.factor, self.factor_text, stretch=1), note, margin=0)
+        self.edit: QWidget = column(self.regions, row(self.factor, self.factor_text, stretch=0), note, margin=0)
 
     def _preset(self, prompt: str) -> None:
         self.prompt.setText(prompt.replace(" <image>", ""))
@@ -165,10 +166,11 @@ class WordsPage(QStackedWidget):
         else:
             self.chosen.emit("beside", str(self.beside.itemData(index)))
 
-    def show_backend(self, chosen: str) -> None:
-        """Show which language model reads the brain; a folder stands under its name."""
+    def show_backend(self, chosen: str, missing: Collection[str] = ()) -> None:
+        """Show which language model reads the brain, without those that are missing; a folder goes by its name."""
         self.backend.clear()
-        for name, words in (*BACKENDS, *(() if chosen in dict(BACKENDS) else ((chosen, Path(chosen).name),))):
+        here = [(name, words) for name, words in BACKENDS if name == chosen or name not in missing]
+        for name, words in (*here, *(() if chosen in dict(BACKENDS) else ((chosen, Path(chosen).name),))):
             self.backend.addItem(shown(words, limit=60), name)
         self.backend.addItem("Folder of a language model…", None)
         self.backend.setCurrentIndex(max(0, self.backend.findData(chosen)))

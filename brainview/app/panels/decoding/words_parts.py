@@ -66,8 +66,8 @@ class BoxPicture(QWidget):
         if self._revealed:
             for name, box in self._true:
                 self._box(painter, frame, box, QColor(255, 255, 255), name, dashed=True)
-        for box in self._said:
-            self._box(painter, frame, box, color("warn"), "said", below=True)
+        for number, box in enumerate(self._said, 1):
+            self._box(painter, frame, box, color("warn"), f"box {number}", below=True)
 
     def _box(self, painter: QPainter, frame: QRectF, box: Box, tint: QColor, name: str, *,
              dashed: bool = False, below: bool = False) -> None:
