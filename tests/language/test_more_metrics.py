@@ -124,7 +124,7 @@ def test_evaluate_scores_pictures_and_choices(tmp_path: Path, capsys: pytest.Cap
     ("boxes", {"0": {}}, {"0": {}}, "hold no box"),
     ("boxes", {"0": {"dog": [[0, 0, 1, 1]]}}, {"0": "a dog"}, "no objects of classes and boxes"),
 ])
-def test_files_that_cannot_be_scored_are_refused_in_a_line(what, references, candidates, said, tmp_path, capsys) -> None:
+def test_files_that_cannot_be_scored_are_refused(what, references, candidates, said, tmp_path, capsys) -> None:
     files = []
     for name, value in (("references", references), ("candidates", candidates)):
         file = tmp_path / f"{name}.json"
