@@ -158,7 +158,7 @@ class ShortcutSheet(QDialog):
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.addWidget(scrolled(body))
-        self.resize(440, 620)
+        self.resize(body.sizeHint().width() + 3 * GRID, 620)  # and the scroll bar
 
 
 MOUSE = [("Mouse", [("Turn", "Left drag"), ("Move", "Middle or Shift+left drag"), ("Zoom", "Wheel or right drag"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -24,7 +24,7 @@ from brainview.app.panels.figures import Preview
 from brainview.app.theme import GRID
 from brainview.app.widgets.basics import button, decimal, label, row, scrolled, whole
 from brainview.core.lengths import pixels
-from brainview.core.names import shown
+from brainview.core.names import plain, shown
 
 #: name -> (words, fields of a look, width over height of the picture).
 VIEWS: dict[str, tuple[str, dict[str, Any], float]] = {
@@ -66,6 +66,8 @@ class ComposerDialog(QDialog):
         self.list = QListWidget()
         self.list.setAccessibleName("Cells of the figure")
         self.list.setMinimumHeight(120)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.map, self.view = QComboBox(), QComboBox()
         self.map.setAccessibleName("Map of the next cell")
         self.view.setAccessibleName("View of the next cell")
@@ -170,7 +172,9 @@ class ComposerDialog(QDialog):
         self.list.clear()
         for wish in self.wishes:
             what = "region bars" if wish.bars else VIEWS[wish.view][0]
-            self.list.addItem(shown(f"{self._maps.get(wish.key, wish.key)} — {what}", limit=120))
+            words = shown(f"{self._maps.get(wish.key, wish.key)} — {what}", limit=120)
+            self.list.addItem(words)
+            self.list.item(self.list.count() - 1).setToolTip(plain(words))
         self.list.setCurrentRow(current)
         self.changed.emit()
 

@@ -32,7 +32,7 @@ def brief(words: str) -> str:
     if len(words) <= LONG:
         return words
     end = max(words.rfind(". ", 40, LONG), words.rfind("; ", 40, LONG))
-    return f"{words[:end + 1] if end > 0 else words[:LONG].rsplit(' ', 1)[0]} …"
+    return f"{words[:end + 1] if end > 0 else words[:LONG].rsplit(' ', 1)[0]}\u00a0…"
 
 
 class Notice(QFrame):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +188,9 @@ class ExportDialog(QDialog):
 
     def _stem(self) -> str:
         name = self._map.name if self._map is not None else "brain"
-        return "".join(c if c.isalnum() or c in "-_" else "-" for c in name).strip("-")[:60] or "brain"
+        plain = unicodedata.normalize("NFKD", name)  # r², not a letter that a server may refuse
+        words = "".join(c if c.isascii() and (c.isalnum() or c == "_") else " " for c in plain).split()
+        return "-".join(words)[:60] or "brain"
 
     def _suffix(self) -> str:
         return ".png" if self.tabs.currentIndex() == 0 else str(self.maps.values()["suffix"])

@@ -345,6 +345,8 @@ class Viewer(ViewerLayers, ViewerExport, QWidget):
 
     def badge_bottom(self, host: QWidget) -> int:
         """Return the y in a host of the viewer where the label of simulated data ends when it is shown."""
+        if self._pill.low:
+            return self.stack.mapTo(host, self.stack.rect().topLeft()).y()
         return self._pill.mapTo(host, self._pill.rect().bottomLeft()).y()
 
     # ---- end -------------------------------------------------------------------------------------------------------

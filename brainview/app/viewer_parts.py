@@ -66,6 +66,7 @@ class Pill(QLabel):
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(self.WORDS, parent)
+        self.low = False
         self._corner = parent
         self.setToolTip("These data were simulated: no brain was recorded")
         self.setStyleSheet("background:#ffc43d; color:#281c00; border-radius:10px; padding:3px 9px; font-weight:600;")
@@ -79,10 +80,13 @@ class Pill(QLabel):
         self.setVisible(brain_map is not None and brain_map.is_phantom)
         self.setText(self.WORDS)
         self.adjustSize()
-        if self.width() + 24 > (1 - middle) * self._corner.width():
+        room = (1 - middle) * self._corner.width()
+        if self.width() + 24 > room:
             self.setText("Phantom")
             self.adjustSize()
-        self.move(self._corner.width() - self.width() - 10, 8)
+        self.low = self.width() + 70 > room  # beside the caption there is no place: at the foot
+        y = self._corner.height() - self.height() - 6 if self.low else 8
+        self.move(self._corner.width() - self.width() - (4 if self.low else 10), y)
         self.raise_()
 
 

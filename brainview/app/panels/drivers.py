@@ -60,6 +60,7 @@ class WordTable(QTableWidget):
         self.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.horizontalHeader().setMinimumSectionSize(36)
         self.setMinimumWidth(330)
+        self.setMaximumWidth(560)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
 
     def show_words(self, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -40,6 +40,7 @@ class Slot(QFrame):
     def __init__(self, letter: str) -> None:
         super().__init__()
         self.setProperty("role", "card")
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
         self.setAcceptDrops(True)
         self.setAccessibleName(f"Picture {letter}")
         self.letter = letter

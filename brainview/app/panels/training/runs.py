@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QListWidget,
     QListWidgetItem,
     QMenu,
+    QSizePolicy,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
@@ -132,6 +133,7 @@ class RunsSection(QWidget):
         box.addWidget(self.list)
         self._buttons = row(self.open, self.resume, self.compare, self.card, QWidget(), spacing=GRID // 2, stretch=4)
         box.addWidget(self._buttons)
+        self.list.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)  # what is free stays below
         self.show_runs(())
 
     def chosen(self) -> list[RunEntry]:
