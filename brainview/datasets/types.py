@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,6 +17,9 @@ from brainview.core.jobs import QUIET, JobContext
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.rois import RoiClass
 from brainview.maps.space import Space
+
+#: Bytes of one read after which the pages of a mapped file are let go.
+LARGE = 8 << 20
 
 
 class Responses(Protocol):
@@ -56,8 +60,21 @@ class ArrayResponses:
         return self.array.shape[0], self.array.shape[1]
 
     def rows(self, index: np.ndarray | slice) -> np.ndarray:
-        out = np.asarray(self.array[index], dtype=np.float32)
+        out = np.array(self.array[index], dtype=np.float32)
+        if out.nbytes >= LARGE:
+            release(self.array)
         return out * np.float32(self.scale) if self.scale != 1.0 else out
+
+
+def release(array: np.ndarray) -> None:
+    """Let go of the pages of a memory-mapped file that were read; they stay in the system's cache of the file.
+
+    Otherwise a pass over all subjects counts 12 GB of mapped files as memory of the process. Does nothing for arrays
+    in memory, or where the system has no such call.
+    """
+    pages = getattr(array, "_mmap", None)
+    if pages is not None and hasattr(mmap, "MADV_DONTNEED") and array.flags.writeable is False:
+        pages.madvise(mmap.MADV_DONTNEED)
 
 
 @dataclass(frozen=True, eq=False)

@@ -70,12 +70,14 @@ def _number(value: Any) -> float:
 
 def _best(place: Path, axis: str, rows: list[dict[str, Any]]) -> float | None:
     """Return where the best checkpoint stands: what its card says."""
-    try:
-        card = RunFolder.open(place).card("best")
-    except BrainViewError:
-        return None
-    value = _number(card.get(axis))
-    return value if any(r[axis] == value for r in rows) else None
+    for folder in (place, place / "model"):  # where all subjects share a model, its checkpoints lie in a folder of it
+        try:
+            value = _number(RunFolder.open(folder).card("best").get(axis))
+        except BrainViewError:
+            continue
+        if any(r[axis] == value for r in rows):
+            return value
+    return None
 
 
 def standing(path: Path) -> dict[str, Any]:

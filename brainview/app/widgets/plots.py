@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import QByteArray, QPointF, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QImageWriter
+from PySide6.QtGui import QColor, QFontMetrics, QImage, QImageWriter
 from PySide6.QtWidgets import QLabel, QSizePolicy, QStackedLayout, QVBoxLayout, QWidget
 
 from brainview.app.theme import color, current
@@ -165,10 +165,25 @@ class Plot(QWidget):
             if at is not None:
                 self._plot.addItem(pg.ScatterPlotItem([line.best], [at], size=11, symbol="star", brush=tone,
                                                       pen=pg.mkPen(color("text"), width=1)))
+        self._fit_axes(item)
         self._cursor = pg.InfiniteLine(angle=90, pen=pg.mkPen(color("border_strong")))
         self._cursor.hide()
         self._plot.addItem(self._cursor, ignoreBounds=True)
         self._tell(None)
+
+    def _fit_axes(self, item: Any) -> None:
+        """Give the values beside the plot the room that they need, and few epochs whole numbers."""
+        x, y = (np.concatenate([np.asarray(v, float) for v in values]) for values in
+                ([line.x for line in self._lines], [line.y for line in self._lines]))
+        y = y[np.isfinite(y)]
+        if y.size and x.size:
+            span = max(float(np.ptp(y)), 1e-3 * float(np.abs(y).max()), 1e-12)
+            digits = max(0, 1 - math.floor(math.log10(span)))
+            room = QFontMetrics(item.getAxis("left").style["tickFont"])
+            item.getAxis("left").setWidth(max(42, 12 + max(room.horizontalAdvance(f"{v:.{digits}f}")
+                                                           for v in (y.min(), y.max()))))
+        low, high = (int(x.min()), int(x.max())) if x.size and np.array_equal(x, np.round(x)) else (0, 100)
+        item.getAxis("bottom").setTicks([[(k, f"{k}") for k in range(low, high + 1)]] if high - low < 9 else None)
 
     def _hover(self, event: Any) -> None:
         place: QPointF = event[0]
