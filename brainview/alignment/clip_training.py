@@ -6,6 +6,7 @@ The folder holds ``open_clip_config.json`` and ``open_clip_model.safetensors`` (
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -25,6 +26,8 @@ from brainview.training.schedule import decay_groups, warmup_cosine
 CONFIG, WEIGHTS, CARD = "open_clip_config.json", "open_clip_model.safetensors", "card.json"
 #: Pixel statistics, so that inputs are about -1..1.
 MEAN = STD = (0.5, 0.5, 0.5)
+#: Texts that a mirrored picture would belie: sides, and words on signs (in quotation marks).
+_SIDED = re.compile(r"\b(left|right)\b|\"", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class SmallClip:
 
     `siblings` couples of pictures of the same things with another event stand in every batch from step `restart` on,
     where there are such pictures: the hardest negatives that there can be.
+
+    `mirror` is the share of pictures shown mirrored, of those whose texts speak neither of a side nor of letters.
 
     `words_weight` weighs a helper task that is thrown away after training: telling from the picture's embedding which
     tokens its description holds. It shortens the plateau at which contrastive training from scratch begins.
@@ -53,7 +58,7 @@ class SmallClip:
     batch: int = 128
     steps: int = 400
     restart: int = 0
-    siblings: int = 32
+    siblings: int = 24
     steps_per_round: int = 20
     lr: float = 2e-3
     words_weight: float = 10.0
@@ -61,6 +66,7 @@ class SmallClip:
     described: float = 0.7
     rare: float = 0.01
     shift: int = 3
+    mirror: float = 0.5
     seed: int = 0
 
     def model(self, vocabulary: int) -> dict[str, Any]:
@@ -142,6 +148,7 @@ class _Trainer:
         self.config, self.pairs, self.run, self.step, self.rounds = config, pairs, run, 0, 0
         self.tokenizer = CompactTokenizer(vocabulary_of(t for texts in pairs.texts for t in texts), config.context)
         self.tokens = [self.tokenizer(list(texts)) for texts in pairs.texts]
+        self.sided = np.array([any(_SIDED.search(t) for t in texts) for texts in pairs.texts])
         torch.manual_seed(config.seed)
         sizes = config.model(self.tokenizer.vocabulary)
         self.model = CustomTextCLIP(**{k: v for k, v in sizes.items() if k != "custom_text"})
@@ -180,7 +187,7 @@ class _Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = config.lr * _rate(self.step, config)
         pick = self.pairs.pick(config.batch, couples, dice)
-        image, text = _batch(self.pairs.images, self.tokens, pick, config, dice, self.tokenizer.end)
+        image, text = _batch(self.pairs.images, self.tokens, self.sided, pick, config, dice, self.tokenizer.end)
         # the fused attention is slow backwards on CPUs
         with torch.autocast("cpu", torch.bfloat16, enabled=_bf16_pays()), sdpa_kernel(SDPBackend.MATH):
             a, b = self.model.encode_image(image), self._words(text)
@@ -198,12 +205,12 @@ class _Trainer:
         return float(loss.detach())
 
     def _words(self, text: Any) -> Any:
-        """Return the embeddings of token rows; the shorter half is not padded to the length of the longer one."""
+        """Return the embeddings of token rows; the shorter quarters are not padded to the length of the longest."""
         import torch
 
         order = (text > 0).sum(1).argsort()
         out = []
-        for rows in order.chunk(2):
+        for rows in order.chunk(4):
             length = int((text[rows] > 0).sum(1).max())
             self.model.text.attn_mask = self.mask[:length, :length]  # open_clip cuts the positions, not the mask
             out.append(self.model.encode_text(text[rows, :length]))
@@ -257,9 +264,9 @@ def _present(row: Any, vocabulary: int) -> Any:
     return out
 
 
-def _batch(images: np.ndarray, tokens: list[Any], pick: np.ndarray, config: SmallClip, dice: np.random.Generator,
-           end: int) -> tuple[Any, Any]:
-    """Return (pictures shifted by some pixels, token rows cut to the longest) of one batch."""
+def _batch(images: np.ndarray, tokens: list[Any], sided: np.ndarray, pick: np.ndarray, config: SmallClip,
+           dice: np.random.Generator, end: int) -> tuple[Any, Any]:
+    """Return (pictures shifted by some pixels, some mirrored; token rows cut to the longest) of one batch."""
     import torch
 
     rows = []
@@ -272,6 +279,8 @@ def _batch(images: np.ndarray, tokens: list[Any], pick: np.ndarray, config: Smal
     s, side = config.shift, config.pixels
     wide = np.pad(images[pick], ((0, 0), (s, s), (s, s), (0, 0)), mode="edge")
     x, y = dice.integers(0, 2 * s + 1, 2)
+    turned = (dice.random(len(pick)) < config.mirror) & ~sided[pick]
+    wide[turned] = wide[turned, :, ::-1]
     image = torch.from_numpy(np.ascontiguousarray(wide[:, y:y + side, x:x + side])).permute(0, 3, 1, 2).float()
     return (image / 255 - MEAN[0]) / STD[0], text
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from PySide6.QtCore import QSize
-from PySide6.QtWidgets import QFileDialog
+from PySide6.QtGui import QPixmap
+from PySide6.QtWidgets import QBoxLayout, QFileDialog, QWidget
 
 from brainview.app.controller import Controller
 from brainview.app.window import MainWindow
@@ -216,10 +217,33 @@ class Drawing:
                                   ("side-by-side", panel.compare, state.compared is not None)):
             if there:
                 file = stem.with_name(f"{stem.name}-{name}.png")
-                if not part.isVisible():  # in a folded section it was never laid out
-                    part.resize(part.sizeHint().expandedTo(QSize(320, 0)))
                 with atomic_path(file, suffix=".png") as temporary:
-                    if not part.grab().save(str(temporary), "PNG"):
+                    if not portrait(part).save(str(temporary), "PNG"):
                         raise MissingError("the picture could not be written", where=file)
                 files.append(str(file))
         return files
+
+
+def portrait(part: QWidget) -> QPixmap:
+    """Return a picture of a part of the panel, as it would look unfolded.
+
+    A folded part has no room in its section's layout, which is applied anew before a picture is taken: it would be a
+    strip of some pixels. So it is taken out of the layout, and put back where it was.
+    """
+    parent = part.parentWidget()
+    layout = parent.layout() if parent is not None else None
+    place = layout.indexOf(part) if isinstance(layout, QBoxLayout) else -1
+    if part.isVisible() or place < 0:
+        return part.grab()
+    hidden, size = part.isHidden(), part.size()
+    layout.removeWidget(part)
+    try:
+        wanted = part.sizeHint().expandedTo(QSize(320, 0))
+        if part.hasHeightForWidth():
+            wanted.setHeight(max(wanted.height(), part.heightForWidth(wanted.width())))
+        part.resize(wanted)
+        return part.grab()
+    finally:
+        part.resize(size)
+        layout.insertWidget(place, part)
+        part.setHidden(hidden)

@@ -35,6 +35,9 @@ def run(args: argparse.Namespace) -> int:
 
     from PySide6.QtGui import QGuiApplication
 
+    from brainview.app.figures.sheet import check_form
+
+    check_form(args.out)  # before anything is computed
     if not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
         os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # no window is opened
     program = QGuiApplication.instance() or QGuiApplication(["brainview"])

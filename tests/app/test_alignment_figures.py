@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import csv
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PySide6.QtGui import QColor
 
+from brainview.alignment import responses
+from brainview.alignment.brains import Brains
 from brainview.app.figures import alignment as figures
 from brainview.cli.main import main
 from brainview.core.errors import MissingError
 from brainview.maps.brainmap import BrainMap
+from brainview.maps.meshes import load_mesh
+from brainview.maps.space import mni_space
 from tests.alignment.test_comparison import N, stored
 from tests.app.fakes import SPACE
 
@@ -42,6 +47,37 @@ def test_grid_has_one_scale_or_one_per_row(qapp):
     ones = {k: m.having(values=(m.values > 5).astype(np.float32)) for (r, k), m in maps.items() if r == "b"}
     shown = figures.responses_sheet(ones, maps["a", "x"], share=0.1, phantom=True)
     assert [r[0] for r in shown.table[1]] == ["x", "y", "z", "union"] and "10%" in shown.note
+
+
+def test_command_finds_where_brains_answer(qapp, tmp_path, monkeypatch, capsys):
+    """Two people answer at the back of the left half; which stimuli they saw most often decides what is averaged."""
+    whole = mni_space(2)
+    corner = np.zeros(whole.shape, bool)
+    corner[6:40, 8:40, 25:60] = True
+    world = np.argwhere(corner) @ whole.affine[:3, :3].T + whole.affine[:3, 3]
+    signal = ((world[:, 0] < -20) & (world[:, 1] < -70)).astype(np.float32)
+    rng = np.random.default_rng(0)
+    seen = np.array([1, 1, 2, 2, 3])
+
+    def brains(subject, *, context):
+        scene = rng.normal(size=4)[seen][:, None] * signal * 2
+        values = (scene + 0.3 * rng.normal(size=(5, len(signal)))).astype(np.float16)
+        values[4] = 50  # seen once: never in the average
+        person = SimpleNamespace(id=subject, trials=SimpleNamespace(stimulus=seen))
+        return Brains(person, values, corner, np.arange(len(signal)), np.ones(len(signal), np.float32), True)
+
+    monkeypatch.setattr(responses, "open_dataset", lambda path: SimpleNamespace(subjects=("a", "b"), phantom=True))
+    monkeypatch.setattr(responses, "mni_subject", lambda dataset, name: name)
+    monkeypatch.setattr(responses, "load_brains", brains)
+    out = str(tmp_path / "r.csv")
+    assert main(["figure", "responses", "nowhere", "--share", "0.25", "--out", out, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"] == 3
+    found = responses.high_responses("nowhere", share=0.25)
+    vertices = np.concatenate([load_mesh("fsaverage5", side).vertices for side in ("left", "right")])
+    high = found.union.values == 2
+    assert high.sum() > 50 and np.mean((vertices[high, 0] < -15) & (vertices[high, 1] < -65)) > 0.95
+    assert main(["figure", "responses", "nowhere", "--out", str(tmp_path / "r")]) == 1, "refused before it is computed"
+    assert "not ''" in capsys.readouterr().err
 
 
 def test_command_writes_curves_and_captions(tmp_path, capsys):

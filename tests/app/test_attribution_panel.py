@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PySide6.QtGui import QImage
 
 from brainview.attribution.desk import AttributionDesk
 from brainview.attribution.jobs import export_answer
@@ -155,7 +156,9 @@ def test_checks_and_comparison_stand_beside_the_map(panel, tmp_path):
     assert compare.pair.isVisibleTo(compare) and "Correlation of the two maps" in compare.line.text()
     files = panel.loop.run_until_complete(wire.export_to(str(tmp_path)))
     names, facts = [f.rsplit("-", 1)[-1] for f in files], json.loads(Path(files[3]).read_text())
-    assert "side.png" in names and facts["setting_B"]["setting"]["beta"] != wire.state.setting.beta
+    assert "side.png" in names and not compare.isVisible()  # folded, yet its picture shows all of it
+    assert QImage(files[names.index("side.png")]).height() > 250
+    assert facts["setting_B"]["setting"]["beta"] != wire.state.setting.beta
     assert len(facts["setting_B"]["scores"]) == 174 and -1 <= facts["setting_B"]["pearson"] <= 1
     wire.state.view = "difference"
     panel.settle()

@@ -31,6 +31,14 @@ INK, DIM, RULE, PAPER = QColor("#1a1d24"), QColor("#5a6270"), QColor("#c0c6d0"),
 SIDES = {"left": QColor("#2f6fde"), "right": QColor("#d98324"), "both": QColor("#5a6270")}
 
 
+def check_form(path: str | Path) -> str:
+    """Return the ending of a figure's path; raises FormatError for one that is not written."""
+    form = Path(path).suffix.lower()
+    if form not in FORMS:
+        raise FormatError(f"a figure is written as {', '.join(FORMS)}, not {form!r}", where=path)
+    return form
+
+
 def font(size: float, *, bold: bool = False) -> QFont:
     """Return the typeface of figures at a size in points of the page."""
     out = QFont(load_fonts())
@@ -221,9 +229,7 @@ class Sheet:
     def save(self, path: str | Path, *, dpi: float = 300.0) -> str:
         """Write the sheet by the ending of the path; raises FormatError for another one. Returns the path."""
         path = Path(path)
-        form = path.suffix.lower()
-        if form not in FORMS:
-            raise FormatError(f"a figure is written as {', '.join(FORMS)}, not {form!r}", where=path)
+        form = check_form(path)
         if form == ".csv":
             with atomic_write(path) as file:
                 file.write(self.csv().encode())
