@@ -232,9 +232,9 @@ def portrait(part: QWidget) -> QPixmap:
     """
     parent = part.parentWidget()
     layout = parent.layout() if parent is not None else None
-    place = layout.indexOf(part) if isinstance(layout, QBoxLayout) else -1
-    if part.isVisible() or place < 0:
+    if part.isVisible() or not isinstance(layout, QBoxLayout):
         return part.grab()
+    place = layout.indexOf(part)
     hidden, size = part.isHidden(), part.size()
     layout.removeWidget(part)
     try:
