@@ -81,7 +81,10 @@ def test_scores_never_stand_alone(page):
     cells = [c.text() for c in page.page.scores._cells[0]]
     assert cells == ["2-way id.", "71.0", "50.0", "+21.0", "≤ 0.001"]
     assert "65.0 to 77.0" in page.page.scores._cells[0][1].toolTip()
-    assert "+1.5 (95 % -2.0 to 5.0)" in page.page.adaptation.text()
+    told = page.page.adaptation.text()
+    assert "+1.5 (95 % -2.0 to 5.0)" in told and "the same" not in told
+    page.page._show_adaptation({"2-way id.": {"difference": 0.0, "low": 0.0, "high": 0.0, "n": 4}})
+    assert "The texts are the same" in page.page.adaptation.text()
 
 
 def test_volumes_are_chosen_by_key_and_undone(page):

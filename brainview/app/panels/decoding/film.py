@@ -174,8 +174,10 @@ class FilmPage(QWidget):
             return
         parts = [f"{m} {found[m]['difference']:+.1f} (95 % {found[m]['low']:.1f} to {found[m]['high']:.1f})"
                  for m in ("2-way id.", "category", "category by g") if m in found]
-        self.adaptation.setText("Adaptation on minus off, this person: " + ", ".join(parts)
-                                + ". Ringed: held-out people.")
+        same = all(found[m][k] == 0 for m in found if m != "category by g" for k in ("difference", "low", "high"))
+        self.adaptation.setText("Adaptation on minus off, this person: " + ", ".join(parts) + ". "
+                                + ("The texts are the same: Stage II changed nothing in them, or none of it was kept. "
+                                   if same else "") + "Ringed: held-out people.")
 
     def show_trial(self, found: Mapping[str, Any] | None, volume: int) -> None:
         """Show the clip and the volumes of one trial; None clears while they are fetched."""

@@ -344,7 +344,8 @@ class PeoplePlane(QWidget):
             painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "No features are stored with this run")
             painter.end()
             return out
-        legend = 0 if len(self._names) > 10 else 18
+        places, rows = self._legend_places(painter)
+        legend = 16 * rows + 2 * bool(rows)
         low, high = np.percentile(self._points, 0.5, axis=0), np.percentile(self._points, 99.5, axis=0)
         unit = (self._points - low) / np.maximum(high - low, 1e-6)
         x = 10 + np.clip(unit[:, 0], 0, 1) * (self.width() - 20)
@@ -357,17 +358,27 @@ class PeoplePlane(QWidget):
                 painter.setPen(QPen(color("text"), 0.6) if held else Qt.PenStyle.NoPen)
                 size = 2.6 if held else 1.9
                 painter.drawEllipse(QPointF(float(x[i]), float(y[i])), size, size)
-        at = 10.0
-        for number, name in enumerate(self._names if legend else []):
+        for number, (at, line) in enumerate(places):
+            foot = self.height() - 16 * (rows - 1 - line)
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(self.hue(number))
-            painter.drawEllipse(QPointF(at + 3, self.height() - 10), 3.2, 3.2)
+            painter.drawEllipse(QPointF(at + 3, foot - 10), 3.2, 3.2)
             painter.setPen(color("text2"))
-            width = painter.fontMetrics().horizontalAdvance(shown(name, limit=20))
-            painter.drawText(QPointF(at + 10, self.height() - 6), shown(name, limit=20))
-            at += width + 22
+            painter.drawText(QPointF(at + 10, foot - 6), shown(self._names[number], limit=20))
         painter.end()
         return out
+
+    def _legend_places(self, painter: QPainter) -> tuple[list[tuple[float, int]], int]:
+        """Return (x, line) of every name and how many lines they take; none where there are too many names."""
+        places: list[tuple[float, int]] = []
+        at, line = 10.0, 0
+        for name in self._names if len(self._names) <= 10 else ():
+            width = painter.fontMetrics().horizontalAdvance(shown(name, limit=20)) + 22
+            if at + width - 12 > self.width() and at > 10:
+                at, line = 10.0, line + 1
+            places.append((at, line))
+            at += width
+        return places, line + 1 if places else 0
 
 
 def stacked(*widgets: QWidget, spacing: int = GRID) -> QWidget:
