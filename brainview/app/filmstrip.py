@@ -217,7 +217,7 @@ class FilmStrip(QWidget):
         bar.setContentsMargins(0, 0, 0, 0)
         bar.setSpacing(GRID)
         self.search.setMinimumWidth(110)
-        for box, most in ((self.split, 114), (self.category, 148), (self.order, 126)):
+        for box, most in ((self.split, 120), (self.category, 148), (self.order, 126)):
             box.setMaximumWidth(most)
         for widget, stretch in ((self.split, 0), (self.category, 0), (self.order, 0), (self.search, 1)):
             bar.addWidget(widget, stretch)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal
 
+import numpy as np
 from PySide6.QtCore import QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QSurfaceFormat
 from PySide6.QtWidgets import QLabel, QSplitter, QStackedWidget, QVBoxLayout, QWidget
@@ -244,6 +245,7 @@ class Viewer(ViewerLayers, ViewerExport, QWidget):
         self.colors.show_map(view.map, view.rule, view.lock_limits, layers[main] if layers else None)
         self.bars.show_layers(layers, main)
         self.hint.setVisible(view.map is None)
+        self.bars.setVisible(view.map is None or bool(np.isfinite(view.map.values).any()))  # a surface without a map
         dress([self.bars, *self.bars.bars], self.hint, self.view.background)
         try:
             self._show_slices() if slices else self._show_surface()

@@ -179,7 +179,8 @@ def render(brain_map: BrainMap | None, size: tuple[int, int], rule: ColorRule, l
     seen = [layer for layer in layers if layer.visible] if layers else \
         [] if brain_map is None else [Layer(brain_map, rule)]
     main = [layer for layer in seen if layer.map is brain_map]  # as on screen: first, the others from above
-    bars = [bar_of(a) for a in main + [b for b in seen[::-1] if b not in main]] if look.colorbar else []
+    told = main + [b for b in seen[::-1] if b not in main] if look.colorbar else []
+    bars = [bar_of(a) for a in told if np.isfinite(a.map.values).any()]
     each = round(figure.STRIP * scale)
     strip = each * figure.bar_rows(len(bars))
     if height - strip < height // 2:

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QAbstractButton, QComboBox, QLabel, QLineEdit, QSp
 from brainview.app import theme
 from brainview.app.export_dialog import ExportDialog
 from brainview.app.viewer import Viewer
-from brainview.core.errors import FormatError
+from brainview.core.errors import FormatError, MissingError
 from brainview.state.app import GROUP, RoiKey, Source
 from brainview.state.journal import Journal, Lost, lost_sessions
 from brainview.state.session import with_variant
@@ -466,6 +466,25 @@ def test_theme_switch_recolours_window_and_brain(desk):
     desk.c.commands.run("window.theme")
     desk.settle()
     assert desk.window.grab().toImage().pixelColor(640, 20).lightness() < 60
+
+
+def test_earlier_notices_fold_under_the_newest_and_long_ones_start_short(desk):
+    notices = desk.window.notices
+    for k in range(3):
+        desk.c.reporter.error(MissingError(f"file {k} is not there", remedy="Check the name."))
+    assert [n.isVisible() for n in notices.shown] == [False, False, True] and notices.more.text() == "2 earlier"
+    notices.more.click()
+    assert all(n.isVisible() for n in notices.shown)
+    notices.close_notice(notices.shown[-1])
+    notices.more.click()
+    assert [n.isVisible() for n in notices.shown] == [False, True]
+    words = "The first sentence says what happened. " + "The others explain it at length. " * 8
+    desk.c.reporter.tell(words)
+    notice = notices.shown[-1]
+    body = next(w for w in notice.findChildren(QLabel) if w.text())
+    assert body.text().endswith("…") and len(body.text()) < 160 and notice.words.startswith(body.text()[:60])
+    next(b for b in notice.findChildren(QAbstractButton) if b.text() == "More").click()
+    assert body.text() == notice.words
 
 
 def test_no_notice_covers_the_label_of_simulated_data(desk):
