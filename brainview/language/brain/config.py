@@ -53,7 +53,7 @@ class BrainConfig:
     checkpoint: str = ""          # published .pth whose weights are the start (all keys must fit)
     adapt: str = ""               # run or .pth of a cross-subject model to adapt to one new subject
     freeze: bool = False          # adaptation: only the new tokenizer trains
-    ratio: float = 1.0            # share of the training pictures, a fixed subset chosen by the seed
+    ratio: float = 1.0            # share of the training pictures, a fixed subset; an epoch has fewer steps then
     val: float = 0.1              # validation share where the layout defines no part for it
     seed: int = 42
 
