@@ -112,6 +112,35 @@ def test_clean_run_streams_what_numpy_does_at_once(tmp_path):
     assert np.allclose(out, expected, atol=1e-3) and not out[:, 0].any()
 
 
+def test_a_long_run_is_cleaned_without_being_held(tmp_path):
+    """180,000 voxels x 156 volumes: as float64, which the sums need, the run alone would take 225 MB."""
+    import subprocess
+    import sys
+
+    from tests.memory import PEAK
+
+    code = PEAK + f"""
+import numpy as np, nibabel as nib
+from pathlib import Path
+from brainview.datasets.bids_task.windows import clean_run
+folder = Path({str(tmp_path)!r})
+header = nib.Nifti1Image(np.zeros((2, 2, 2, 2), np.int16), np.eye(4)).header
+header.set_data_shape((60, 60, 50, 156))
+header["magic"], header["vox_offset"] = b"n+1", 352
+with open(folder / "run.nii", "wb") as file:
+    file.write(header.binaryblock + bytes(4))
+    for k in range(156):
+        file.write((np.arange(180_000) * (k + 3) % 997).astype("<i2").tobytes())
+out = np.lib.format.open_memmap(folder / "out.npy", "w+", np.float16, (156, 180_000))
+before = peak()
+clean_run(folder / "run.nii", np.arange(180_000), 2, out)
+print(peak() - before, float(np.asarray(out[:, 1:100], np.float32).std()))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    grown, spread = map(float, done.stdout.split())
+    assert grown < 150 and spread == pytest.approx(1, abs=0.1)
+
+
 def test_window_index_refuses_a_window_past_the_run():
     rows = window_index(np.array([12.0, 15.9]), np.array([1, 1]), {1: (0, 156)}, 2.0, 2, 2)
     assert rows.tolist() == [[8, 9], [9, 10]]  # k = floor(t / 2); k + 2 and k + 3
