@@ -316,6 +316,10 @@ UNREAD: dict[str, tuple[str, ...]] = {
     "whole-brain": ("voxels", "hidden", "blocks", "dropout"),
     "mindeye": _MLP, "mindeye2": _MLP, "tgbd": (*_MLP, "voxels"),
 }
+#: What a later stage takes from the run that it begins from, whatever the form says; the last only stage 2.
+FROM_START: dict[str, tuple[str, ...]] = {
+    "llm-vem": ("features", "layers", "tokens", "head", "hidden", "components", "width", "padding", "bias_twice",
+                "split", "val", "test", "variant", "limit")}
 #: Options that stand in the form at once where a preset sets them; those of a system always.
 MAIN = ("features", "clip", "captions", "encoder", "epochs", "batch", "lr", "method", "trunk", "stage")
 ALWAYS: dict[str, tuple[str, ...]] = {"llm-vem": ("head", "lam")}

@@ -203,11 +203,11 @@ def test_the_choice_is_part_of_the_project(page):
 def test_a_later_stage_begins_from_a_run_that_is_chosen(page):
     form = page.window.subjects.form
     options = (Option("stage", "Stage", "int", 1, low=1, high=3), Option("start", "Start", "run", "", main=True),
-               Option("lr", "Learning rate", "float", 1e-4))
+               Option("lr", "Learning rate", "float", 1e-4), Option("hidden", "Width", "int", 64))
     made = SystemForm("llm-vem", "LLM-VEM", "x", {"demo": {}, "second": {"stage": 2}}, {}, options)
     people = page.app.dataset.subjects
     rows = [RunEntry(f"/r/{name}", name, "llm-vem", page.app.dataset.name, done, 0.0, subjects=(people[0],),
-                     config={"stage": stage}) for name, stage, done in
+                     config={"stage": stage, "hidden": 256}) for name, stage, done in
             (("one", 1, True), ("half", 1, False), ("two", 2, True))]
     state = page.wiring.state
     page.wiring._forms["llm-vem"] = made
@@ -220,6 +220,8 @@ def test_a_later_stage_begins_from_a_run_that_is_chosen(page):
     box.activated.emit(1)
     page.settle()
     assert state.values["start"] == "/r/one" and form.chosen_subjects() == [people[0]]
+    assert state.values["hidden"] == 256 and not form.field("hidden").isEnabled(), "taken from the earlier run"
+    assert "Taken from the run" in form.field("hidden").toolTip() and form.field("lr").isEnabled()
     form.field("stage").setValue(3)
     page.settle()
     assert [box.itemText(k) for k in range(1, box.count())] == ["one · stage 1", "two · stage 2"]

@@ -7,6 +7,7 @@ import pytest
 from brainview.core.systems import SYSTEMS, load
 from brainview.state.glossary import definition
 from brainview.state.training import SystemForm
+from brainview.state.training_words import FROM_START
 from brainview.training.options import describe
 
 
@@ -34,5 +35,7 @@ def test_every_setting_and_preset_is_explained_and_no_preset_sets_what_the_form_
     assert mute == [], "say what they are in brainview/state/training_words.py"
     assert [p for p in form.presets if not form.preset_notes.get(p)] == []
     known = {o.name for o in form.options}
+    inherited = getattr(load(SYSTEMS[name].presets), "INHERITED", ())
+    assert tuple(FROM_START.get(name, ())) == tuple(inherited), "the form would show what a later stage does not use"
     hidden = {(preset, key) for preset, values in form.presets.items() for key in values if key not in known}
     assert hidden == set(), "the window would train this preset otherwise than the command"

@@ -24,7 +24,7 @@ from brainview.app.widgets.basics import Section, button, label, restyle
 from brainview.core.names import plain, shown
 from brainview.core.systems import SYSTEMS
 from brainview.state.training import Option, RunEntry, SystemForm
-from brainview.state.training_words import FEATURES
+from brainview.state.training_words import FEATURES, FROM_START
 
 
 def narrow(box: QComboBox, name: str) -> QComboBox:
@@ -215,6 +215,14 @@ class TrainingForm(QWidget):
         wanted = {n for n in self._boxes if (n in entry.subjects) == (stage == 2)}
         for name, tick in self._boxes.items():
             tick.setChecked(name in wanted)
+        for name in self._taken(stage):
+            if name in self._fields and name in entry.config:
+                _write(self._fields[name], entry.config[name])
+
+    def _taken(self, stage: Any) -> tuple[str, ...]:
+        """Return the options that a later stage takes from the run that it begins from."""
+        names = FROM_START.get(self._form.name, ()) if self._form is not None and stage in (2, 3) else ()
+        return names if stage == 2 else tuple(n for n in names if n != "limit")
 
     @property
     def features(self) -> QComboBox | None:
@@ -276,8 +284,13 @@ class TrainingForm(QWidget):
         form = self._form
         values = self.options()
         wrong = form.problems(values) if form else {}
+        taken = self._taken(values.get("stage"))
         for name, field in self._fields.items():
             restyle(field, problem="true" if name in wrong else "false")
+            if field.isEnabled() == (name in taken):
+                field.setEnabled(name not in taken)
+                hint = form.option(name).hint if form else ""  # type: ignore[union-attr]
+                field.setToolTip(f"{hint} Taken from the run that this stage begins from." if name in taken else hint)
         titles = {o.name: o.title for o in form.options} if form else {}
         lines = [f"{titles[k]} {v}." for k, v in wrong.items()]
         if self._boxes and not self.chosen_subjects():
