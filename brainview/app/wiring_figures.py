@@ -47,7 +47,14 @@ class FiguresWiring:
 
     def _set(self, name: str, value: str) -> None:
         setattr(self, name, value)
+        self._stale()
         self.refresh()
+
+    def _stale(self) -> None:
+        """Let nobody save a figure that is no longer the one asked for."""
+        self.sheet = None
+        self.page.save.setEnabled(False)
+        self.page.large.setEnabled(False)
 
     def _on_run(self, *_: Any) -> None:
         self.sheet, self._metric = None, ("", "")
@@ -61,6 +68,7 @@ class FiguresWiring:
     def _on_source(self, new: Any, old: Any) -> None:
         if new.kind == "metric" and (new.brain, new.metric) != self._metric:
             self._metric = (new.brain, new.metric)
+            self._stale()
             self.refresh()
 
     def _draw(self) -> None:

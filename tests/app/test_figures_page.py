@@ -47,6 +47,17 @@ def test_maps_of_all_subjects_and_the_group_share_one_scale(page):
     assert not page.wiring.page.preview._image.isNull()
 
 
+def test_the_figure_before_is_not_saved_under_the_name_of_the_next(page, tmp_path):
+    page.wiring.page.kind._buttons["regions"].click()
+    assert not page.wiring.page.save.isEnabled() and not page.wiring.page.large.isEnabled()
+    page.wiring.write(str(tmp_path / "regions.png"))
+    assert not (tmp_path / "regions.png").exists()
+    page.until(lambda: page.wiring.page.save.isEnabled())
+    page.c.choose_map_of_run("subj02", "R2")
+    assert page.wiring.sheet is None
+    page.until(lambda: page.wiring.sheet is not None)
+
+
 def test_an_outline_lies_where_the_label_changes(page):
     edges = boundaries(rois(), SPACE)
     inside = boundaries({"all": type(next(iter(rois().values())))("all", np.ones(SPACE.size, np.int32), {})}, SPACE)
