@@ -20,7 +20,7 @@ class AlignConfig:
     keep: int = 0                    # ridge-clip, whole-brain: only so many most reliable voxels; 0 = all
     pool: float = 0.0                # ridge of all people: share of the map that is common to them; 0 = one alone
     whiten: float = 0.0              # ridge: see decoders.fit_ridge_clip
-    encoder: str = "live"            # preset of sizes: tiny, live, small, base, paper
+    encoder: str = "live"            # preset of sizes: tiny, quick, live, small, base, paper
     patch: int = 0                   # 0 = the preset's
     start: str = "random"            # whole-brain: random | ridge | teacher (see brainview.alignment.warm_start)
     targets: str = "both"            # both | image | text
@@ -71,7 +71,7 @@ class AlignConfig:
 PRESETS: dict[str, dict[str, Any]] = {
     "tiny": {"encoder": "tiny", "patch": 14, "epochs": 10},
     "live": {"encoder": "live"},
-    "demo": {"encoder": "live", "start": "teacher", "keep": 20000, "pool": 0.5, "whiten": 1.0, "epochs": 6, "lr": 3e-5,
+    "demo": {"encoder": "quick", "start": "teacher", "keep": 20000, "pool": 0.5, "whiten": 1.0, "epochs": 6, "lr": 3e-5,
              "noise": 0.1, "patience": 2, "queue": 0},
     "alone": {"encoder": "live", "start": "ridge", "epochs": 12, "lr": 1e-4, "noise": 0.3, "patience": 3, "queue": 0},
     "small": {"encoder": "small", "batch": 64},
