@@ -92,6 +92,12 @@ class Scenes:
 
         return set_it
 
+    def quiet(self) -> None:
+        """Take all messages away."""
+        notices = self.c.reporter.notices
+        for one in list(notices.shown):
+            notices.close_notice(one)
+
     def metric_again(self) -> None:
         """Show the first map of the run."""
         if self.run is not None:
@@ -167,14 +173,13 @@ class Scenes:
                 await c.draw_difference(*({"path": self.run.path, "brain": b, "metric": "R2"} for b in pair))
 
         return [("layers", layered),
-                ("two-viewers", self.doing(self.put(layers=()), lambda: w.show_dock("stimuli"), self.metric_again,
-                                           lambda: c.set_viewers(2))),
+                ("two-viewers", self.doing(self.quiet, self.put(layers=()), lambda: w.show_dock("stimuli"),
+                                           self.metric_again, lambda: c.set_viewers(2))),
                 ("four-viewers", self.doing(lambda: c.set_viewers(4))),
                 ("comparison", compared), ("difference", difference)]
 
     def _dialogs(self) -> list[tuple[str, Scene]]:
         c = self.c
-        notices = c.reporter.notices
 
         def errors() -> None:
             for name in ("a name that is very long and says in which folder of which study the file should have been",
@@ -183,15 +188,11 @@ class Scenes:
                                              remedy="See: brainview inspect PATH."))
             c.reporter.error(BrainViewError("the worker ended unexpectedly", remedy="Retry the job."))
 
-        def quiet() -> None:
-            for one in list(notices.shown):
-                notices.close_notice(one)
-
         def saved() -> Any:
             c.save_view("From behind")
             return c.show_views()
 
         return [("errors", self.doing(self.metric_again, self.put(layout="grid"), errors)),
-                ("composer", self.doing(quiet, c.compose)), ("export", self.doing(c.export)),
+                ("composer", self.doing(self.quiet, c.compose)), ("export", self.doing(c.export)),
                 ("export-many", self.doing(c.export_many)), ("palette", self.doing(c.show_palette)),
                 ("shortcuts", self.doing(c.show_keys)), ("views", self.doing(saved))]

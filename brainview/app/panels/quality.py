@@ -127,6 +127,7 @@ class QualityPage(QWidget):
         box.setContentsMargins(0, 0, 0, 0)
         box.addWidget(scrolled(column(self.state, self.check, self.problems, *self.parts, margin=12, spacing=GRID,
                                       stretch=True)))
+        self._shown: Mapping[str, Any] | None = None
         self.show_report(None, "")
 
     def showEvent(self, event: object) -> None:
@@ -142,8 +143,9 @@ class QualityPage(QWidget):
         for part in self.parts:
             part.setVisible(report is not None)
         self.problems.setVisible(report is not None and bool(report["problems"]))
-        if report is None:
+        if report is None or report is self._shown:
             return
+        self._shown = report
         self._show_facts(report)
         self.sessions.show_sessions(report)
         self.problems.setText("\n".join("• " + shown(p) for p in report["problems"][:4]))
