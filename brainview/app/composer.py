@@ -23,6 +23,7 @@ from brainview.app.figures.composed import Composed
 from brainview.app.panels.figures import Preview
 from brainview.app.theme import GRID
 from brainview.app.widgets.basics import button, decimal, label, row, scrolled, whole
+from brainview.app.widgets.chooser import Chooser
 from brainview.core.lengths import pixels
 from brainview.core.names import plain, shown
 
@@ -68,7 +69,7 @@ class ComposerDialog(QDialog):
         self.list.setMinimumHeight(120)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.map, self.view = QComboBox(), QComboBox()
+        self.map, self.view = Chooser(), Chooser()
         self.map.setAccessibleName("Map of the next cell")
         self.view.setAccessibleName("View of the next cell")
         for key, words in maps.items():

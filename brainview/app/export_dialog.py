@@ -9,7 +9,6 @@ from typing import Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QDialog,
     QFileDialog,
     QFormLayout,
@@ -22,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from brainview.app.theme import GRID
 from brainview.app.widgets.basics import button, decimal, label, row, whole
+from brainview.app.widgets.chooser import Chooser
 from brainview.core.lengths import pixels
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.space import GrayordinateSpace, SurfaceSpace, VolumeSpace
@@ -37,7 +37,7 @@ class PicturePage(QWidget):
 
     def __init__(self, size: tuple[int, int], viewers: int = 1) -> None:
         super().__init__()
-        self.unit = QComboBox()
+        self.unit = Chooser()
         self.unit.setAccessibleName("Unit of the size")
         self.unit.addItem("Centimetres and dpi", "cm")
         self.unit.addItem("Pixels", "px")
@@ -103,7 +103,7 @@ class MapPage(QWidget):
 
     def __init__(self, brain_map: BrainMap | None) -> None:
         super().__init__()
-        self.form_box, self.space = QComboBox(), QComboBox()
+        self.form_box, self.space = Chooser(), Chooser()
         self.form_box.setAccessibleName("Format")
         self.space.setAccessibleName("Space")
         for key, words, suffix in FORMATS:

@@ -35,6 +35,7 @@ from PySide6.QtWidgets import (
 
 from brainview.app.theme import GRID, color
 from brainview.app.widgets.basics import is_chosen, label
+from brainview.app.widgets.chooser import Chooser
 from brainview.core.names import plain, shown
 from brainview.state.stimuli import Thumb, Thumbs
 
@@ -190,10 +191,10 @@ class FilmStrip(QWidget):
         super().__init__()
         self.model = StripModel()
         self.list = self._make_list()
-        self.split = QComboBox()
+        self.split = Chooser()
         self.split.setAccessibleName("Part of the stimuli")
         self.split.activated.connect(lambda _: self.split_chosen.emit(str(self.split.currentData())))
-        self.order = QComboBox()
+        self.order = Chooser()
         self.order.setAccessibleName("Order of the stimuli")
         for box in (self.split, self.order):
             box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
@@ -201,7 +202,7 @@ class FilmStrip(QWidget):
         for value, words in (("id", "By number"), ("best", "Best predicted first"), ("worst", "Worst predicted first")):
             self.order.addItem(words, value)
         self.order.activated.connect(lambda _: self.order_chosen.emit(str(self.order.currentData())))
-        self.category = QComboBox()
+        self.category = Chooser()
         self.category.setAccessibleName("Category of the stimuli")
         self.category.setToolTip("Only stimuli that show this; the number says how many do")
         self.category.setMinimumContentsLength(8)

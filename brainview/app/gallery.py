@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QComboBox, QFrame, QGridLayout, QHBoxLayout, QSize
 
 from brainview.app.theme import GRID
 from brainview.app.widgets.basics import ElidedLabel, tool
+from brainview.app.widgets.chooser import Chooser
 from brainview.core.names import shown
 from brainview.state.app import Source
 from brainview.state.layers import Offer
@@ -35,7 +36,7 @@ class Satellite(QFrame):
         self.viewer = make_viewer(self.view)
         self.viewer.setAccessibleName(f"Brain viewer {number + 2}")
         self.viewer.bar.hide()
-        self.maps = QComboBox()
+        self.maps = Chooser()
         self.maps.setAccessibleName(f"Map of viewer {number + 2}")
         self.maps.setToolTip("Map of this viewer")
         self.maps.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)

@@ -7,10 +7,11 @@ from functools import partial
 from typing import Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QDialog, QFormLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QDialog, QFormLayout, QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 
 from brainview.app.theme import GRID
 from brainview.app.widgets.basics import button, label, scrolled
+from brainview.app.widgets.chooser import Chooser
 from brainview.core.names import shown
 
 PAGE = "brainview.datasets.access:page"
@@ -45,7 +46,7 @@ class GetDataPage(QDialog):
         self.files = label("", "caption", wrap=True)
         self.files.setAlignment(Qt.AlignmentFlag.AlignTop)
         self.files.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.layouts = QComboBox()
+        self.layouts = Chooser()
         for key, words in LAYOUTS:
             self.layouts.addItem(words, key)
         self.layouts.setAccessibleName("Layout")

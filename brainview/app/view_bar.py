@@ -9,6 +9,7 @@ from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt
 from PySide6.QtGui import QAction, QColor, QIcon, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QButtonGroup, QComboBox, QHBoxLayout, QMenu, QSizePolicy, QSlider, QToolButton, QWidget
 
+from brainview.app.widgets.chooser import Chooser
 from brainview.core.names import plain, shown
 from brainview.maps import morph
 from brainview.state.view import ViewState
@@ -134,7 +135,7 @@ class ViewBar(QWidget):
             menu.addSeparator()
 
     def _combo(self, name: str, choices: Sequence[str], chosen: Callable[[str], None]) -> QComboBox:
-        combo = QComboBox(self)
+        combo = Chooser(self)
         combo.setAccessibleName(name)
         combo.setToolTip(name)
         combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)

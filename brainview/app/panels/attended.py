@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from brainview.app.theme import GRID
 from brainview.app.widgets.basics import label, row
+from brainview.app.widgets.chooser import Chooser
 from brainview.app.widgets.flat_picture import FlatPicture
 from brainview.core.names import shown
 from brainview.state.attended import Attended
@@ -19,7 +20,7 @@ class AttendedSection(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self.regions = QComboBox()
+        self.regions = Chooser()
         self.regions.setAccessibleName("Region whose attention is shown")
         self.regions.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.regions.activated.connect(lambda _: self.region_chosen.emit(str(self.regions.currentData())))

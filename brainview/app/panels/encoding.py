@@ -36,6 +36,7 @@ from brainview.app.widgets.basics import (
     scrolled,
     tool,
 )
+from brainview.app.widgets.chooser import Chooser
 from brainview.app.widgets.distributions import DensityPlot
 from brainview.core.names import plain, shown
 from brainview.state.app import GROUP, RoiKey, RunInfo
@@ -44,7 +45,7 @@ from brainview.state.roi_table import CEILING_KEYS, R2_KEYS, BarRow, bar_rows, k
 
 def combo(name: str) -> QComboBox:
     """Return a chooser that may become narrow."""
-    out = QComboBox()
+    out = Chooser()
     out.setAccessibleName(name)
     out.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     out.setMinimumContentsLength(8)

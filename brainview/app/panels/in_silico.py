@@ -6,7 +6,7 @@ from typing import Any
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QImageReader
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from brainview.app.theme import GRID
 from brainview.app.widgets.basics import (
@@ -21,6 +21,7 @@ from brainview.app.widgets.basics import (
     scrolled,
     tool,
 )
+from brainview.app.widgets.chooser import Chooser
 from brainview.app.widgets.flat_picture import FlatPicture
 from brainview.core.names import shown
 from brainview.state.app import GROUP, RunInfo
@@ -111,7 +112,7 @@ class InSilicoPage(QWidget):
             slot.file_wanted.connect(lambda n=name: self.file_wanted.emit(n))
             slot.stimulus_wanted.connect(lambda n=name: self.stimulus_wanted.emit(n))
             slot.cleared.connect(lambda n=name: self.cleared.emit(n))
-        self.brain = QComboBox()
+        self.brain = Chooser()
         self.brain.setAccessibleName("Whose predicted response")
         self.brain.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.brain.activated.connect(lambda _: self.brain_chosen.emit(str(self.brain.currentData())))

@@ -28,6 +28,7 @@ from PySide6.QtWidgets import (
 
 from brainview.app.theme import GRID
 from brainview.app.widgets.basics import label, scrolled, tool
+from brainview.app.widgets.chooser import Chooser
 from brainview.core.names import plain, shown
 from brainview.maps.display import DEFAULT_COLORMAPS
 from brainview.maps.layers import Layer
@@ -147,7 +148,7 @@ class LayersPanel(QWidget):
         self.opacity.valueChanged.connect(lambda v: self._tell(opacity=v / 100))
         self.percent = label("", "mono")
         self.percent.setMinimumWidth(40)
-        self.tables = QComboBox()
+        self.tables = Chooser()
         self.tables.setAccessibleName("Colour map")
         self.tables.setToolTip("Colours of this layer")
         self.tables.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -162,7 +163,7 @@ class LayersPanel(QWidget):
         self.faded.setAccessibleName("Fade below the threshold")
         self.faded.setToolTip("Fade what is below a threshold instead of hiding it")
         self.faded.clicked.connect(lambda on: self._rule(below="faded" if on else "hidden"))
-        self.second = QComboBox()
+        self.second = Chooser()
         self.second.setAccessibleName("Second map")
         self.second.setToolTip("Another map that decides where this one is shown, or how opaque it is")
         self.second.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QVBoxLayout,
 
 from brainview.app.theme import GRID
 from brainview.app.widgets.basics import button, label, row
+from brainview.app.widgets.chooser import Chooser
 from brainview.core.names import shown
 
 SHUFFLES = (200, 1000, 5000, 20000)
@@ -40,7 +41,7 @@ class SignificanceSection(QWidget):
         self.rate.setAccessibleName("False discovery rate")
         self.rate.setToolTip("Share of false ones among the locations drawn, at most, on average over experiments")
         self.rate.setKeyboardTracking(False)
-        self.shuffles = QComboBox()
+        self.shuffles = Chooser()
         self.shuffles.setAccessibleName("Shuffles of the test images")
         for count in SHUFFLES:
             self.shuffles.addItem(f"{count:,} shuffles", count)

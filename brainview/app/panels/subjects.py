@@ -9,7 +9,6 @@ import numpy as np
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QAbstractItemView,
-    QComboBox,
     QFrame,
     QGridLayout,
     QListWidget,
@@ -38,6 +37,7 @@ from brainview.app.widgets.basics import (
     scrolled,
     tool,
 )
+from brainview.app.widgets.chooser import Chooser
 from brainview.core.names import plain, shown
 from brainview.state.app import DatasetInfo, SubjectInfo
 
@@ -184,7 +184,7 @@ class SubjectsPanel(QStackedWidget):
         self.subjects.chosen.connect(self.subject_chosen)
         for part in (self.runs, self.live):
             part.opened.connect(self.run_chosen)
-        self.variants = QComboBox()
+        self.variants = Chooser()
         self.variants.setAccessibleName("Response set")
         self.variants.setToolTip("Which of the subject's response sets is shown and trained on")
         self.variants.activated.connect(lambda k: self.variant_chosen.emit(str(self.variants.itemData(k))))

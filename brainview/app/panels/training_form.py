@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from brainview.app.panels.training.needs import Needs
 from brainview.app.theme import GRID
 from brainview.app.widgets.basics import Section, button, label, restyle
+from brainview.app.widgets.chooser import Chooser
 from brainview.core.names import plain, shown
 from brainview.core.systems import SYSTEMS
 from brainview.state.training import Option, RunEntry, SystemForm
@@ -66,7 +67,7 @@ class TrainingForm(QWidget):
         self._fields: dict[str, QWidget] = {}
         self._runs: dict[str, RunEntry] = {}  # those that the chooser of an earlier run offers
         self._boxes: dict[str, QCheckBox] = {}
-        self.system, self.preset = narrow(QComboBox(), "Model"), narrow(QComboBox(), "Preset")
+        self.system, self.preset = narrow(Chooser(), "Model"), narrow(Chooser(), "Preset")
         for key, entry in SYSTEMS.items():
             self.system.addItem(entry.title, key)
         self.about, self.preset_words = label("", "caption", wrap=True), label("", "caption", wrap=True)
@@ -153,7 +154,7 @@ class TrainingForm(QWidget):
         if option.kind == "run":
             return self._run_chooser(option)
         if option.kind in ("choice", "features"):
-            box = narrow(QComboBox(), option.title)
+            box = narrow(Chooser(), option.title)
             box.setEditable(option.kind == "features")
             for value, words in option.choices or (FEATURES if option.kind == "features" else ()):
                 box.addItem(value if option.kind == "features" else words, value)
@@ -182,7 +183,7 @@ class TrainingForm(QWidget):
         return text
 
     def _run_chooser(self, option: Option) -> QComboBox:
-        box = narrow(QComboBox(), option.title)
+        box = narrow(Chooser(), option.title)
         box.addItem("No earlier run", "")
         box.currentIndexChanged.connect(lambda _: self._edit())
         box.activated.connect(lambda _: self._take_subjects(str(box.currentData())))

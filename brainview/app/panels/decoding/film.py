@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QHideEvent
-from PySide6.QtWidgets import QComboBox, QSpinBox, QStackedLayout, QWidget
+from PySide6.QtWidgets import QSpinBox, QStackedLayout, QWidget
 
 from brainview.app.panels.decoding.film_parts import (
     ClipPlayer,
@@ -21,6 +21,7 @@ from brainview.app.panels.decoding.film_parts import (
 from brainview.app.panels.needs import NeedsPanel
 from brainview.app.theme import GRID
 from brainview.app.widgets.basics import Section, Segments, button, label, row, scrolled
+from brainview.app.widgets.chooser import Chooser
 from brainview.core.names import shown
 from brainview.state.app import AppState
 from brainview.state.film import beside, score_rows
@@ -64,7 +65,7 @@ class FilmPage(QWidget):
 
     def _build_parts(self) -> None:
         self.head = label("", "caption", wrap=True)
-        self.people = QComboBox()
+        self.people = Chooser()
         self.people.setAccessibleName("Held-out person")
         self.people.activated.connect(lambda i: self._tell("subject", str(self.people.itemData(i))))
         self.trial = QSpinBox()

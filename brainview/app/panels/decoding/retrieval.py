@@ -13,6 +13,7 @@ from brainview.app.panels.decoding.space import SpaceSection
 from brainview.app.panels.needs import NeedsPanel
 from brainview.app.theme import GRID
 from brainview.app.widgets.basics import ElidedLabel, Section, Segments, button, column, label, row, scrolled
+from brainview.app.widgets.chooser import Chooser
 from brainview.app.widgets.flat_picture import FlatPicture
 from brainview.core.names import shown
 from brainview.state.app import AppState, RunInfo
@@ -21,7 +22,7 @@ from brainview.state.retrieval import Ranking, Score
 
 def chooser(name: str) -> QComboBox:
     """Return a chooser that may become narrow."""
-    out = QComboBox()
+    out = Chooser()
     out.setAccessibleName(name)
     out.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     out.setMinimumContentsLength(8)

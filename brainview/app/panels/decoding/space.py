@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from brainview.app.theme import GRID
 from brainview.app.widgets.basics import Segments, button, label, row
+from brainview.app.widgets.chooser import Chooser
 from brainview.app.widgets.matrix import MatrixView
 from brainview.app.widgets.plots import PointCloud, tint
 from brainview.core.names import shown
@@ -36,7 +37,7 @@ class SpaceSection(QWidget):
         self.which.show_value("points")
         self.which.chosen.connect(lambda _: self._show())
         self.cloud, self.matrix = PointCloud("UMAP of the embeddings", 300), MatrixView("Similarity matrix")
-        self.pair = QComboBox()
+        self.pair = Chooser()
         self.pair.setAccessibleName("Pair of modalities")
         self.pair.activated.connect(lambda _: self.pair_chosen.emit(self.pair.currentText()))
         self.reading = label("", "caption", wrap=True)

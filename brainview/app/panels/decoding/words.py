@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, QUrl, Signal
-from PySide6.QtWidgets import QComboBox, QLineEdit, QSlider, QStackedWidget, QTextBrowser, QWidget
+from PySide6.QtWidgets import QLineEdit, QSlider, QStackedWidget, QTextBrowser, QWidget
 
 from brainview.app.panels.decoding.words_parts import BoxPicture, VoiceCards
 from brainview.app.panels.needs import NeedsPanel
 from brainview.app.theme import GRID
 from brainview.app.widgets.basics import Section, button, column, label, row, scrolled
+from brainview.app.widgets.chooser import Chooser
 from brainview.core.names import shown
 from brainview.state.app import AppState
 from brainview.state.words import BACKENDS, METHODS, PRESETS, word_spans
@@ -65,10 +66,10 @@ class WordsPage(QStackedWidget):
         self.near_text = label("Not looked for yet.", "caption", wrap=True)
         self.near = button("Find nearest captions", self.nearest_wanted.emit, glyph="decoding",
                            tip="Captions of the test pictures whose tokens are nearest to this brain's")
-        self.beside = QComboBox()
+        self.beside = Chooser()
         self.beside.setAccessibleName("Who speaks beside this brain")
         self.beside.activated.connect(self._on_beside)
-        self.backend, self.method = QComboBox(), QComboBox()
+        self.backend, self.method = Chooser(), Chooser()
         self.backend.setAccessibleName("Language model that reads the brain")
         self.backend.activated.connect(self._on_backend)
         self.method.setAccessibleName("What a click on a word draws")
@@ -103,7 +104,7 @@ class WordsPage(QStackedWidget):
         self.stop.setEnabled(False)
 
     def _build_edit(self) -> None:
-        self.regions = QComboBox()
+        self.regions = Chooser()
         self.regions.setAccessibleName("Region to scale")
         self.regions.activated.connect(lambda i: self.chosen.emit("region", str(self.regions.itemData(i))))
         self.factor = QSlider(Qt.Orientation.Horizontal)

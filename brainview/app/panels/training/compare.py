@@ -11,7 +11,6 @@ from typing import Any
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
-    QComboBox,
     QDialog,
     QFileDialog,
     QGridLayout,
@@ -26,6 +25,7 @@ from PySide6.QtWidgets import (
 from brainview.app.panels.training.live import lines_of
 from brainview.app.theme import GRID
 from brainview.app.widgets.basics import ElidedLabel, button, column, label, row, scrolled
+from brainview.app.widgets.chooser import Chooser
 from brainview.app.widgets.plots import Line, Plot
 from brainview.core.files import atomic_write
 from brainview.core.names import plain, shown
@@ -90,7 +90,7 @@ class CompareWindow(QDialog):
         self.loss, self.score = Plot("Losses of the runs"), Plot("Scores of the runs")
         self.loss.make_tall(150)
         self.score.make_tall(150)
-        self.loss_column, self.score_column = QComboBox(), QComboBox()
+        self.loss_column, self.score_column = Chooser(), Chooser()
         for box, name in ((self.loss_column, "Loss that is drawn"), (self.score_column, "Score that is drawn")):
             box.setAccessibleName(name)
             box.setMinimumWidth(160)

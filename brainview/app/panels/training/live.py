@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QComboBox, QFrame, QProgressBar, QTableWidget, QTa
 from brainview.app.jobs_view import progress_words
 from brainview.app.theme import GRID
 from brainview.app.widgets.basics import ElidedLabel, button, label, row
+from brainview.app.widgets.chooser import Chooser
 from brainview.app.widgets.plots import Line, Plot
 from brainview.core.names import plain, shown
 from brainview.state.glossary import definition
@@ -98,7 +99,7 @@ class LiveRun(QFrame):
         self.bar.setAccessibleName("Progress of the training")
         self.loss, self.score = Plot("Loss while training", 132), Plot("Score while training", 132)
         self.table = SubjectTable()
-        self.column = QComboBox()
+        self.column = Chooser()
         self.column.setAccessibleName("Score that is drawn")
         self.column.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.column.setMinimumContentsLength(8)
