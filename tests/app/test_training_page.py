@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QCheckBox, QComboBox, QLabel, QLineEdit, QSpinBox
+from PySide6.QtWidgets import QCheckBox, QLabel, QLineEdit, QSpinBox
 
 from brainview.app.panels.training.compare import CardWindow, CompareWindow
+from brainview.app.widgets.chooser import Chooser
 from brainview.app.wiring_training import TrainingWiring
 from brainview.state.training import Option, RunEntry, SystemForm
 from tests.app.fake_training import RUNS
@@ -38,7 +39,7 @@ def choose(page, system):
 def test_form_is_made_from_the_system_and_its_preset(page):
     form = page.window.subjects.form
     kinds = {n: type(form.field(n)) for n in ("features", "method", "folds", "val", "keep_model")}
-    assert kinds == {"features": QComboBox, "method": QComboBox, "folds": QSpinBox, "val": QLineEdit,
+    assert kinds == {"features": Chooser, "method": Chooser, "folds": QSpinBox, "val": QLineEdit,
                      "keep_model": QCheckBox}
     assert form.field("components").value() == 500, "the preset 'demo' says 500"
     assert "Gabor" in form.preset_words.text() and "Principal components 500" in form.preset_words.toolTip()
