@@ -78,7 +78,7 @@ class Clock:
     def left(self, done: float, total: float) -> float | None:
         """Return the seconds left, or None while it is too early to say."""
         spent = time.monotonic() - self._start
-        if done <= 0 or spent < 1.0:
+        if done <= 0 or done < 0.001 * total or spent < 1.0:
             return None
         return max(0.0, spent * (total - done) / done)
 
