@@ -153,9 +153,6 @@ def _boxes(candidates: dict[str, Any], references: dict[str, Any], groups: Path 
     if not any(references.values()):
         raise FormatError("the references hold no box")
     found = {k: v for k, v in candidates.items() if isinstance(v, dict)}
-    if not found:
-        raise FormatError("the predictions are no objects of classes and boxes",
-                          remedy="Write {image: {class: [[x0, y0, x1, y1], ...]}}.")
     if groups is None:
         named = {GROUPS[letter]: scores for letter, scores in score_groups(found, references).items()}
     else:
