@@ -22,6 +22,9 @@ from brainview.core.names import shown
 
 #: Seconds that a worker may take to start: half a minute is not enough where ten programs share two cores.
 PATIENCE = 120
+#: Messages and transitions that dask remembers for its own debugging: each message holds the arguments of a job, and by
+#: default a thousand of them stay in the window's process.
+REMEMBERED = 20
 SETTINGS = {"live": {"nthreads": 2, "nice": 0, "share": 0.45}, "batch": {"nthreads": 1, "nice": 10, "share": 0.8}}
 
 
@@ -32,7 +35,8 @@ class Cluster:
         import dask
         from distributed import Client
 
-        dask.config.set({"distributed.scheduler.allowed-failures": 0, "distributed.admin.tick.limit": "20s",
+        dask.config.set({"distributed.scheduler.allowed-failures": 0,
+                         "distributed.admin.low-level-log-length": REMEMBERED, "distributed.admin.tick.limit": "20s",
                          "distributed.worker.memory.terminate": 0.98, "distributed.logging.distributed": "critical",
                          "distributed.worker.memory.pause": False, "distributed.worker.memory.spill": False,
                          "distributed.worker.memory.target": False})

@@ -20,8 +20,8 @@ GRACE = 0.8
 PRIORITY = {"live": 10, "batch": 0}
 #: Jobs at once in each lane of the embedded cluster.
 LANE_PLACES = {"live": 2, "batch": 1}
-#: Finished jobs that are remembered.
-KEPT = 100
+#: Finished jobs that are remembered, with their values.
+KEPT = 40
 
 
 class Engine:

@@ -49,6 +49,24 @@ def test_result_progress_and_log(engine, loop):
     assert ("running", 3.0, "step 3") in seen
 
 
+def test_arguments_and_values_of_finished_jobs_do_not_pile_up(engine, loop):
+    """dask keeps a thousand messages with the arguments of jobs for its debugging, unless told otherwise."""
+    import gc
+
+    from brainview.engine.cluster import REMEMBERED
+    from brainview.engine.engine import KEPT
+
+    async def go():
+        for k in range(KEPT + 2 * REMEMBERED):
+            await submit(engine, "add", a=[k], b=1).result()
+
+    loop.run_until_complete(go())
+    gc.collect()
+    packed = [o for o in gc.get_objects() if type(o).__name__ == "ToPickle"]
+    assert len(packed) <= 5 * REMEMBERED, len(packed)
+    assert sum(not job.active for job in engine.jobs) <= KEPT + 1
+
+
 def test_lanes_are_two_processes_and_batch_is_polite(engine, loop):
     async def go():
         return await submit(engine, "pid", "live").result(), await submit(engine, "pid", "batch").result()
