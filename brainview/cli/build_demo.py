@@ -52,8 +52,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--siblings", type=int, default=8000,
                         help="further scenes in couples, the same things with another event (8000)")
     parser.add_argument("--held", type=int, default=400, help="held-out test scenes (400)")
-    parser.add_argument("--steps", type=int, default=500,
-                        help="training steps of 128 pairs (500, as shipped; from 501 on the rate begins anew)")
+    parser.add_argument("--steps", type=int, help="training steps (each part has its own; clip: 500, as shipped; from "
+                        "501 on its rate begins anew)")
     parser.add_argument("--minutes", type=float, default=float("inf"),
                         help="stop training after so long; calling again goes on")
     add_json(parser)
@@ -73,7 +73,8 @@ def build_clip(args: argparse.Namespace) -> int:
     from brainview.features.clip_pair import PHANTOM_CLIP_FOLDER
 
     work = work_folder(args)
-    config = SmallClip(steps=args.steps, restart=RESTART if args.steps > RESTART else 0)
+    steps = args.steps or RESTART
+    config = SmallClip(steps=steps, restart=RESTART if steps > RESTART else 0)
     with terminal_job(quiet=args.json) as context:
         train = _pairs(work, "train", args.pictures, config.pixels, Stage(context, 0, 0.3))
         if config.restart:
@@ -84,7 +85,7 @@ def build_clip(args: argparse.Namespace) -> int:
                                f"{train.siblings} come as couples of siblings, drawn at {DRAWN} px",
                  "held_out_on": f"{args.held} phantom scenes (test pool with siblings, seed {SEED})", "phantom": True}
         card = train_clip(train, held, args.out or resources_dir() / PHANTOM_CLIP_FOLDER, config,
-                          work / f"clip-{len(train.images)}-{args.steps}", story=story, minutes=args.minutes,
+                          work / f"clip-{len(train.images)}-{steps}", story=story, minutes=args.minutes,
                           context=Stage(context, 0.5, 1))
     return finish(args, card, _clip_words)
 
@@ -104,7 +105,7 @@ def build_trunk(args: argparse.Namespace) -> int:
     from brainview.features.phantom_trunk import FOLDER, NAME
 
     work = work_folder(args)
-    count, steps = min(args.pictures, 3000), min(args.steps, 300)
+    count, steps = min(args.pictures, 3000), args.steps or 300
     with terminal_job(quiet=args.json) as context:
         pictures = _pairs(work, "train", count, 112, Stage(context, 0, 0.4)).images
         story = {"trained_on": f"{count} phantom scenes (train pool, seed {SEED}), drawn at {DRAWN} px"}

@@ -62,7 +62,7 @@ def build(args: argparse.Namespace) -> int:
 
     work = work_folder(args)
     out = args.out or resources_dir() / "models" / "phantom-llava"
-    config = Captioner() if args.steps == 500 else Captioner(text_steps=args.steps)
+    config = Captioner(text_steps=args.steps) if args.steps else Captioner()
     with terminal_job(quiet=args.json) as context:
         train, held = banks(work, args.pictures, args.held, Stage(context, 0, 0.3))
         card = _train(train, held, config, work, out, args.minutes, Stage(context, 0.3, 1))
@@ -121,7 +121,7 @@ def build_projector(args: argparse.Namespace) -> int:
     from brainview.language.captioner.smol import Projector
 
     work, out = work_folder(args), args.out or resources_dir() / "models" / SMOL
-    recipe = Projector() if args.steps == 500 else Projector(steps=args.steps)
+    recipe = Projector(steps=args.steps) if args.steps else Projector()
     with terminal_job(quiet=args.json) as context:
         train, held = banks(work, min(args.pictures, 2000), args.held, Stage(context, 0, 0.2))
         card = _train_projector(train, held, recipe, work, out, args.minutes, Stage(context, 0.2, 1))

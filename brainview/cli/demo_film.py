@@ -28,14 +28,14 @@ def build(args: argparse.Namespace) -> int:
     from brainview.language.video.motion import FOLDER
     from brainview.language.video.motion_training import MotionRecipe, train_motion
 
-    work = work_folder(args)
+    work, recipe = work_folder(args), MotionRecipe(steps=args.steps or 500)
     with terminal_job(quiet=args.json) as context:
         train = clips(work, "train", min(args.pictures, MOST), Stage(context, 0, 0.45))
         held = clips(work, "test", args.held, Stage(context, 0.45, 0.5))
         story = {"trained_on": f"{len(train.frames)} phantom clips (seed {SEED}), four frames of {SIDE} px",
                  "held_out_on": f"{args.held} other phantom clips (seed {SEED + 1})", "phantom": True}
-        card = train_motion(train, held, args.out or resources_dir() / FOLDER, MotionRecipe(steps=args.steps),
-                            work / f"film-{len(train.frames)}-{args.steps}", story=story, minutes=args.minutes,
+        card = train_motion(train, held, args.out or resources_dir() / FOLDER, recipe,
+                            work / f"film-{len(train.frames)}-{recipe.steps}", story=story, minutes=args.minutes,
                             context=Stage(context, 0.5, 1))
     return finish(args, card, _words)
 
