@@ -77,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
         if not sweeps:
             done = module.train(args.path, args.out, subjects=args.subjects, options=options, context=context)
             figures = _figures(done)
+            figures["remarks"] = getattr(module, "remarks", lambda run: [])(done)
             print_json(figures) if args.json else print(_text(figures))
             return 0
         rows = _grid(module, args, options, sweeps, context)
@@ -175,4 +176,12 @@ def _text(figures: dict[str, Any]) -> str:
     rows = [[name, *(m.get(k) for k in columns)] for name, m in figures["subjects"].items()]
     label = " (PHANTOM: simulated brains)" if figures["phantom"] else ""
     return (f"{figures['system']} on {figures['dataset']}{label}, features: {figures['features']}\n"
-            + table(rows, ["subject", *columns]) + f"\nrun: {figures['run']}")
+            + table(rows, ["subject", *columns]) + "".join(map(_remark, figures.get("remarks", ())))
+            + f"\nrun: {figures['run']}")
+
+
+def _remark(part: dict[str, Any]) -> str:
+    """Return one part of what a system says beside its table: a title, a table of its own, lines."""
+    words = [part["title"]] if part["title"] else []
+    words += [table(part["rows"], part["header"])] if part["rows"] else []
+    return "\n\n" + "\n".join([*words, *part["lines"]])

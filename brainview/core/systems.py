@@ -23,7 +23,7 @@ class SystemEntry:
         Word of the command line; words of the window.
     module : str
         Holds ``train(path, run, *, subjects=None, options=None, context=QUIET) -> str`` (the run's path); may hold
-        ``COLUMNS`` (figures of its table).
+        ``COLUMNS`` (figures of its table) and ``remarks(run)`` (parts printed under it: title, header, rows, lines).
     presets : str
         Module that holds ``PRESETS``, name -> options.
     present : str

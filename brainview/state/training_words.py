@@ -87,6 +87,8 @@ CHOICES: dict[str, tuple[tuple[str, str], ...]] = {
     "bridge": (("token", "Each token by itself"), ("mixing", "Across tokens")),
     "reduce": (("mean", "Mean"), ("sum", "Sum, as printed")),
     "watch": (("none", "Nobody"), ("person", "The last training person")),
+    "stage2_watch": (("same", "As in stage I"), ("none", "Nobody: every step counts"),
+                     ("person", "The last training person")),
     "plane": (("umap", "UMAP"), ("pca", "Principal components")),
     "route": (("betas", "Single-trial betas"), ("grayordinates", "Grayordinates over time"),
               ("volume", "Volumes over time"), ("raw", "Raw series")),
@@ -96,6 +98,8 @@ CHOICES: dict[str, tuple[tuple[str, str], ...]] = {
               ("brainx", "Several subjects (BrainX)")),
 }
 _FILM: dict[str, Words] = {
+    "begin": ("Begins from", "A finished run whose stages up to I are taken over with their settings, so that stage II "
+              "alone is trained; empty trains all.", None),
     "route": ("Responses", "What of the recordings goes in: one beta per clip, or a window of the series.", None),
     "tokens": ("Parcels", "Pieces that the brain is cut into, each becomes a token; at most 512 on a surface.",
                (1, 512)),
@@ -173,6 +177,10 @@ _FILM: dict[str, Words] = {
     "separate": ("Separate unknown", "Push strangers' samples away from the entropy threshold.", None),
     "adaptors_in_stage2": ("Train adaptors in II", "Train adaptors and tokenizer in stage II too, at a tenth of the "
                            "rate.", None),
+    "stage2_watch": ("Chooses stage II's epoch", "Nobody lets every step count, which comparing adaptation on and off "
+                     "needs: a person who watches may reject both.", None),
+    "stage2_seed": ("Seed of stage II", "Added to the seed: another order, other questions and noise in stage II.",
+                    (0, 2**31 - 1)),
     "clip_grad": ("Gradient limit", "Longest gradient of a step; longer ones are shortened.", (0, 1000)),
     "longest": ("Longest answer", "Most tokens of an answer.", (1, 4096)),
     "bertscore": ("BERTScore by", "The model behind BERTScore: minilm, a local folder, or none.", None),
@@ -305,6 +313,7 @@ PRESETS: dict[str, dict[str, str]] = {
     "sc-mbm": {"demo": "Minutes without a GPU.", "paper": "24 blocks and 500 epochs; for GPUs."},
     "video-text": {
         "demo": "All stages with a tiny language model: minutes to an hour without a GPU.",
+        "adaptation": "Stage II with adaptation on and off, every step kept: minutes from a finished demo run.",
         "recommended": "SmolLM2 and a bridge across tokens: what we would run on one GPU.",
         "paper": "Vicuna-7B and volumes, as far as the paper tells; for GPUs."},
 }
@@ -319,7 +328,15 @@ UNREAD: dict[str, tuple[str, ...]] = {
 #: What a later stage takes from the run that it begins from, whatever the form says; the last only stage 2.
 FROM_START: dict[str, tuple[str, ...]] = {
     "llm-vem": ("features", "layers", "tokens", "head", "hidden", "components", "width", "padding", "bias_twice",
-                "split", "val", "test", "variant", "limit")}
+                "split", "val", "test", "variant", "limit"),
+    "video-text": (
+        "route", "tokens", "held", "adapt_share", "width", "depth", "heads", "decoder_width", "decoder_depth", "mask",
+        "mbm_epochs", "mbm_lr", "mbm_batch", "mbm_weights", "adaptor", "rank", "bridge", "bridge_rank", "start",
+        "amplitude", "encoder_trained", "qformer_trained", "qformer_width", "qformer_heads", "image_layers",
+        "image_queries", "queries", "vision", "frames", "teacher", "questions", "ask", "llm", "llm_width", "llm_depth",
+        "words_epochs", "words_lr", "contrast", "video_epochs", "video_lr", "video_weights", "stage1_epochs",
+        "stage1_lr", "alpha", "beta", "tau", "learn_tau", "mask_same", "reduce", "noise", "watch", "batch",
+        "weight_decay", "clip_grad", "precision", "seed")}
 #: Options that stand in the form at once where a preset sets them; those of a system always.
 MAIN = ("features", "clip", "captions", "encoder", "epochs", "batch", "lr", "method", "trunk", "stage")
 ALWAYS: dict[str, tuple[str, ...]] = {"llm-vem": ("head", "lam")}

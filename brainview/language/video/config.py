@@ -14,6 +14,7 @@ ROUTES = ("betas", "grayordinates", "volume", "raw")
 class FilmConfig:
     """Everything that decides a run besides data set and subjects."""
 
+    begin: str = ""                  # finished run whose stages up to I, and settings of them, are taken: II alone trains
     # what goes in
     route: str = "betas"             # betas on fsLR (T = 1), grayordinates (dtseries windows), volume
     tokens: int = 64                 # parcels of a surface, at most 512
@@ -82,6 +83,8 @@ class FilmConfig:
     adapt: bool = True               # neighbourhood clustering (and separation) on target fMRI
     separate: bool = False           # entropy separation
     adaptors_in_stage2: bool = False # train adaptors and tokenizer too, at a tenth of the rate
+    stage2_watch: str = "same"       # same (as in stage I) | none (all epochs count, as in the paper) | person
+    stage2_seed: int = 0             # added to the seed in stage II: order, questions, noise
     # the rest
     batch: int = 64
     weight_decay: float = 0.05
@@ -97,7 +100,8 @@ class FilmConfig:
         for name, allowed in (("route", ROUTES), ("adaptor", ("nonlinear", "lora", "none")),
                               ("reduce", ("sum", "mean")), ("precision", ("no", "bf16", "fp16")),
                               ("plane", ("umap", "pca")), ("bridge", ("token", "mixing")),
-                              ("start", ("random", "ridge")), ("watch", ("none", "person"))):
+                              ("start", ("random", "ridge")), ("watch", ("none", "person")),
+                              ("stage2_watch", ("same", "none", "person"))):
             if getattr(self, name) not in allowed:
                 raise MismatchError(f"must be one of {', '.join(allowed)}, got {getattr(self, name)!r}", where=name)
         if self.start == "ridge" and self.bridge != "mixing":
@@ -109,6 +113,11 @@ class FilmConfig:
     def plain(self) -> dict[str, Any]:
         """Return plain JSON types."""
         return asdict(self)
+
+    @property
+    def second_watch(self) -> str:
+        """``person`` or ``none``: who chooses the epoch of stage II."""
+        return self.watch if self.stage2_watch == "same" else self.stage2_watch
 
     def having(self, **changes: Any) -> FilmConfig:
         """Return a copy with some fields changed."""
@@ -135,6 +144,12 @@ class FilmConfig:
         return replace(FilmConfig(), **values)
 
 
+#: Settings of stage II and of the scores, which a run that begins from another has for itself.
+_LATER = ("begin", "stage2_epochs", "stage2_lr", "lam", "eta", "bank_tau", "bank_momentum", "rho", "margin", "adapt",
+          "separate", "adaptors_in_stage2", "stage2_watch", "stage2_seed", "longest", "permutations", "bertscore",
+          "plane")
+#: What a run takes from the one that it begins from.
+INHERITED = tuple(f.name for f in fields(FilmConfig) if f.name not in _LATER)
 #: What each preset departs in from the paper, in words; shown by the panel and the card.
 DEPARTURES: dict[str, tuple[str, ...]] = {
     "paper": ("the paper leaves T, space, tokenizer, rank, alpha, beta, lambda, eta, rho, m and the optimiser open",),
@@ -147,11 +162,16 @@ DEPARTURES: dict[str, tuple[str, ...]] = {
              "a bridge that mixes tokens (as MinD-Video's head does) and starts from a ridge regression",
              "the last training person is not trained on and chooses the epochs of both stages",
              "a clip-text contrast beside the answers of the video branch"),
+    "adaptation": ("as demo or as the run it begins from, up to stage I",
+                   "every step of stage II counts and nobody may reject it, so that both arms are stage II's",
+                   "adaptors trained in stage II at a tenth of the rate"),
 }
+_DEMO: dict[str, Any] = {"vision": "phantom-film", "depth": 2, "bridge": "mixing", "start": "ridge", "watch": "person",
+                         "words_epochs": 2, "video_epochs": 7, "mbm_epochs": 1, "stage1_epochs": 2, "stage1_lr": 3e-4,
+                         "stage2_epochs": 1, "stage2_lr": 5e-5}
 PRESETS: dict[str, dict[str, Any]] = {
-    "demo": {"vision": "phantom-film", "depth": 2, "bridge": "mixing", "start": "ridge", "watch": "person",
-             "words_epochs": 2, "video_epochs": 7, "mbm_epochs": 1, "stage1_epochs": 2, "stage1_lr": 3e-4,
-             "stage2_epochs": 1, "stage2_lr": 5e-5},
+    "demo": _DEMO,
+    "adaptation": {**_DEMO, "stage2_watch": "none", "adaptors_in_stage2": True},
     "recommended": {"llm": "smol", "width": 256, "depth": 6, "heads": 8, "tokens": 256, "qformer_width": 256,
                     "qformer_heads": 8, "adaptors_in_stage2": True, "frames": 8, "mbm_epochs": 40, "stage1_epochs": 30,
                     "stage2_epochs": 10, "video_epochs": 10, "precision": "bf16", "bridge": "mixing", "start": "ridge",

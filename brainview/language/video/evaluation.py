@@ -31,7 +31,7 @@ METRICS = ("2-way id.", "top-1", "top-5", "category", "BERTScore", "BLEU-1", "BL
            "ROUGE-L R")
 #: Kinds of text in the order of tables.
 KINDS = ("brain", "shuffled", "noise brain", "mean brain", "no brain", "constant", "nearest neighbour", "wrong person",
-         "clip (upper bound)")
+         "without adaptation", "stage I", "clip (upper bound)")
 #: The paper's tables with the means recomputed: its "Total" row of HAD is that of the other table.
 ANCHORS: dict[str, dict[str, Any]] = {
     "HAD (Zheng & Sun 2024)": {
@@ -72,8 +72,9 @@ class Judge:
     prototypes: np.ndarray
     bertscore: str = "minilm"
 
-    def each(self, texts: Sequence[str], order: np.ndarray | None = None) -> dict[str, np.ndarray]:
-        """Return the value of every sample for each metric that has one (percent)."""
+    def each(self, texts: Sequence[str], order: np.ndarray | None = None, *,
+             bert: bool = False) -> dict[str, np.ndarray]:
+        """Return the value of every sample for each metric that has one (percent; `bert` = BERTScore too)."""
         texts = [texts[i] for i in order] if order is not None else list(texts)
         vectors = sentence_vectors(texts)
         found = identify(vectors @ sentence_vectors(self.references).T)
@@ -82,6 +83,8 @@ class Judge:
         out = {"2-way id.": found.two_way, "top-1": found.top(1), "top-5": found.top(5),
                "category": said == self.category, "ROUGE-L P": rouge[:, 0], "ROUGE-L R": rouge[:, 1],
                "ROUGE-L F": rouge[:, 2]}
+        if bert and self.bertscore != "none":
+            out["BERTScore"] = np.asarray(bert_scores(texts, self.references, model=self.bertscore).f)
         return {k: 100 * np.asarray(v, float) for k, v in out.items()}
 
     def score(self, texts: Sequence[str], order: np.ndarray | None = None, *,

@@ -11,6 +11,7 @@ import torch
 from brainview.core.files import atomic_path, atomic_write, read_json, to_json, write_json
 from brainview.core.jobs import QUIET, JobContext, Stage
 from brainview.language.metrics.bertscore import sentence_vectors
+from brainview.language.video.adaptation import arms, everyone, same_weights
 from brainview.language.video.data import Trials
 from brainview.language.video.evaluation import Judge, best_constant, compare, judge_person, prototypes
 from brainview.language.video.stages import encode, feature_of, video_targets
@@ -53,8 +54,9 @@ def evaluate_run(parts: Parts, run: Path, features: dict[str, np.ndarray], *,
     texts, z = _texts(parts, test, train, said, question, Stage(context, 0.0, 0.4))
     protos = prototypes(said, train.category, max(2, len(data.categories)))
     g_said = _g(parts, z)
-    off = _without(parts, RunFolder.open(run), test, question, Stage(context, 0.4, 0.6))
+    compared, g_of = _arms(parts, RunFolder.open(run), test, question, texts, g_said, Stage(context, 0.4, 0.6))
     people: dict[str, Any] = {}
+    samples: dict[str, list[dict[str, np.ndarray]]] = {}
     for i, name in enumerate(data.split.held):
         here = np.flatnonzero(test.who == i)
         judge = Judge([references[j] for j in here], test.category[here], protos, parts.config.bertscore)
@@ -63,13 +65,18 @@ def evaluate_run(parts: Parts, run: Path, features: dict[str, np.ndarray], *,
         people[name] = judge_person(judge, own, permutations=parts.config.permutations, seed=parts.config.seed,
                                     g_correct=g_said[here] == test.category[here], g_category=g_said[here],
                                     context=stage)
-        if off is not None:
-            both = [judge.each([v[j] for j in here]) for v in (texts["brain"], off[0])]
-            for scores, g in zip(both, (g_said, off[1]), strict=True):
-                scores["category by g"] = 100.0 * (g[here] == test.category[here])
-            people[name]["adaptation"] = compare(both[0], both[1], test.category[here])
+        if compared and not compared["same"]:
+            for kind, g in g_of.items():
+                one = judge.each(own[kind], bert=True)
+                if g is not None:
+                    one["category by g"] = 100.0 * (g[here] == test.category[here])
+                samples.setdefault(kind, []).append(one)
+            people[name]["compared"] = {kind: compare(samples["brain"][-1], samples[kind][-1], test.category[here])
+                                        for kind in g_of if kind != "brain"}
+    if compared:
+        compared["everyone"] = everyone(samples, [test.category[test.who == i] for i in range(len(data.split.held))])
     report = {"question": question, "question_key": key, "people": people, "headline": _headline(people),
-              "references": parts.lesson.answers.story(), "phantom": data.dataset.phantom,
+              "adaptation": compared, "references": parts.lesson.answers.story(), "phantom": data.dataset.phantom,
               "trained_on": list(data.split.train),
               "watched": data.split.train[-1] if parts.config.watch == "person" and len(data.split.train) > 1 else "",
               "samples": _samples(parts, test, texts, references, 10)}
@@ -139,16 +146,29 @@ def _g(parts: Parts, z: np.ndarray) -> np.ndarray:
         return parts.g(feature_of(torch.from_numpy(z).to(parts.g.weight.device))).argmax(1).cpu().numpy()
 
 
-def _without(parts: Parts, folder: RunFolder, test: Trials, question: str,
-             context: JobContext) -> tuple[list[str], np.ndarray] | None:
-    """Return texts and g's categories of a Stage II without adaptation; None where there was none to compare with."""
+def _arms(parts: Parts, folder: RunFolder, test: Trials, question: str, texts: dict[str, list[str]],
+          g_said: np.ndarray, context: JobContext) -> tuple[dict[str, Any] | None, dict[str, np.ndarray | None]]:
+    """Add the texts of a Stage II without adaptation and of Stage I alone; say whether the arms differ at all.
+
+    Returns
+    -------
+    (what is compared, None where there was no adaptation; kind of text -> categories that its g says)
+    """
     config = parts.config
-    if not (config.adapt and config.stage2_epochs and len(parts.data.adapt)):
-        return None
-    brain, g = second_without_adaptation(parts, folder, context)
-    other = Parts(**{**parts.__dict__, "brain": brain, "g": g})
-    z = encode(brain, test)
-    return generate(other, z, len(test), question), _g(other, z)
+    if not (config.adapt and config.stage2_epochs and len(parts.data.adapt)) or parts.first is None:
+        return None, {}
+    brain, g = second_without_adaptation(parts, folder, Stage(context, 0.0, 0.6))
+    found = arms(parts.brain, brain, parts.first)
+    g_of: dict[str, np.ndarray | None] = {"brain": g_said, "without adaptation": None, "stage I": None}
+    for number, (kind, one) in enumerate((("without adaptation", brain), ("stage I", parts.first))):
+        other = Parts(**{**parts.__dict__, "brain": one, "g": g})
+        z = encode(one, test)
+        texts[kind] = texts["brain"] if same_weights(one, parts.brain) else generate(
+            other, z, len(test), question, context=Stage(context, 0.6 + 0.2 * number, 0.8 + 0.2 * number))
+        if one is brain:
+            g_of[kind] = _g(other, z)
+    different = {k: sum(a != b for a, b in zip(texts["brain"], texts[k], strict=True)) for k in g_of if k != "brain"}
+    return {**found, "same": not (found["on"] or found["off"]), "different": different, "texts": len(test)}, g_of
 
 
 def _headline(people: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -296,7 +296,7 @@ def fit_stage_two(brain: BrainBranch, video: VideoBranch, llm: SoftLlm, g: Cosin
 
     loop = Loop(holder, step, len(source_trials), Recipe(config.stage2_epochs, config.batch, config.stage2_lr,
                                                          config.weight_decay, config.clip_grad, config.precision,
-                                                         config.seed), folder,
+                                                         config.seed + config.stage2_seed), folder,
                 slow=lambda name: 0.1 if is_adaptor(name) or "tokenizer." in name else 1.0, after=after, kept=bank,
                 watch=None if watched is None else lambda: -answered(brain, video, llm, watched, lesson))
     bank.to(loop.device)

@@ -3,7 +3,8 @@
 ::
 
     RUN/ run.json people.json pointer.json generations/...   everything that is needed to describe a brain
-    RUN/stages/{words,video,mbm,stage1,stage2,stage2-off}/          each stage a run of its own, resumed epoch by epoch
+    RUN/stages/{words,video,mbm,stage1,stage2,stage2-off}/          each stage a run of its own, resumed epoch by epoch;
+                                                              those up to stage1 may come from another run (begin=)
     RUN/llm/                                                  the tiny language model, where one was made
     RUN/evaluation.json texts.jsonl features.safetensors      tables, all texts, features before and after adaptation
 """
@@ -26,6 +27,8 @@ from brainview.core.errors import MismatchError, MissingError
 from brainview.core.jobs import QUIET, JobContext, Stage
 from brainview.datasets.bids_task.people import PeopleSplit, load_people, split_people
 from brainview.datasets.registry import open_dataset
+from brainview.language.video.adaptation import remarks as remarks
+from brainview.language.video.begin import TAKEN, inherit, take_over
 from brainview.language.video.branches import BrainBranch, BranchSizes, VideoBranch
 from brainview.language.video.config import PRESETS as PRESETS
 from brainview.language.video.config import FilmConfig
@@ -71,6 +74,7 @@ class Parts:
     token_row: dict[int, int]
     there: np.ndarray
     first: BrainBranch | None = None  # the brain branch as Stage I left it
+    first_g: CosineClassifier | None = None  # g before Stage II, the same for both arms
 
 
 def brain_branch(parts: Parts) -> BrainBranch:
@@ -82,9 +86,9 @@ def brain_branch(parts: Parts) -> BrainBranch:
                        mixing=mixing)
 
 
-def watch_split(trials: Trials, config: FilmConfig) -> tuple[Trials, Trials | None]:
-    """Return the trials that are trained on and, for ``watch=person``, those of the last training person."""
-    if config.watch == "none" or len(trials.people) < 2:
+def watch_split(trials: Trials, watch: str) -> tuple[Trials, Trials | None]:
+    """Return the trials that are trained on and, where ``person`` watches, those of the last training person."""
+    if watch == "none" or len(trials.people) < 2:
         return trials, None
     last = trials.who == len(trials.people) - 1
     return trials.at(np.flatnonzero(~last)), trials.at(np.flatnonzero(last))
@@ -108,11 +112,16 @@ def train(path: os.PathLike | str, run: os.PathLike | str, *, subjects: list[str
     dataset = open_dataset(path)
     if not hasattr(dataset, "mapping"):
         raise MissingError("holds no film clips", where=path, remedy="Use a HAD tree or a bids-task data set.")
-    held = [s.strip() for s in config.held.split(",") if s.strip()] or None
-    split = split_people(dataset, held=held, subjects=subjects, adapt=config.adapt_share)
+    if config.begin:
+        config, split = inherit(config, dataset.name)
+    else:
+        held = [s.strip() for s in config.held.split(",") if s.strip()] or None
+        split = split_people(dataset, held=held, subjects=subjects, adapt=config.adapt_share)
     folder = RunFolder.create(run, _SYSTEM, {**config.plain(), "subjects": [*split.train, *split.held]},
                               data=str(Path(path).resolve()), dataset=dataset.name, layout=dataset.layout,
                               phantom=dataset.phantom)
+    if config.begin and main_process():
+        take_over(config, folder.path, context)
     file = folder.path / "people.json"
     if not file.exists():
         split.save(file)
@@ -173,6 +182,8 @@ def _language(config: FilmConfig, lesson: Lesson, data: FilmData, run: Path, con
 
 
 def _stage(folder: RunFolder, name: str, config: FilmConfig, parts: Parts) -> RunFolder:
+    if config.begin and name in TAKEN:
+        return RunFolder.open(folder.path / "stages" / name)
     return RunFolder.create(folder.path / "stages" / name, f"{_SYSTEM}-stage", {**config.plain(), "stage": name},
                             dataset=parts.data.dataset.name, phantom=parts.data.dataset.phantom,
                             split=parts.data.split.key)
@@ -198,14 +209,14 @@ def _fit(parts: Parts, folder: RunFolder, context: JobContext) -> dict[str, np.n
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed + 1)
         parts.brain = brain_branch(parts)
-    fitted, watched = watch_split(data.train, config)
+    fitted, watched = watch_split(data.train, config.watch)
     stage = _stage(folder, "stage1", config, parts)
     if config.start == "ridge" and not stage.has_generation:
         clips = parts.tokens[np.array([row[int(s)] for s in fitted.stimulus])]
         start_bridge(parts.brain, parts.video, clips, fitted, amplitude=config.amplitude, seed=config.seed,
                      context=Stage(context, 0.5, 0.55))
     fit_stage_one(parts.brain, targets, row, fitted, config, stage, Stage(context, 0.55, 0.75), watched=watched)
-    parts.first = copy.deepcopy(parts.brain)
+    parts.first, parts.first_g = copy.deepcopy(parts.brain), copy.deepcopy(parts.g)
     before = {part: encode(parts.brain, getattr(data, part)).mean(1) for part in ("train", "adapt", "test")}
     _second(parts, folder, config, "stage2", Stage(context, 0.75, 1.0))
     after = {part: encode(parts.brain, getattr(data, part)).mean(1) for part in ("train", "adapt", "test")}
@@ -234,7 +245,7 @@ def _pretrain(parts: Parts, folder: RunFolder, context: JobContext) -> None:
 
 def _second(parts: Parts, folder: RunFolder, config: FilmConfig, name: str, context: JobContext) -> None:
     if config.stage2_epochs:
-        fitted, watched = watch_split(parts.data.train, config)
+        fitted, watched = watch_split(parts.data.train, config.second_watch)
         fit_stage_two(parts.brain, parts.video, parts.llm, parts.g, fitted, parts.data.adapt, parts.lesson,
                       config, _stage(folder, name, config, parts), context, watched=watched)
 
@@ -242,10 +253,7 @@ def _second(parts: Parts, folder: RunFolder, config: FilmConfig, name: str, cont
 def second_without_adaptation(parts: Parts, folder: RunFolder, context: JobContext = QUIET) -> tuple[BrainBranch, Any]:
     """Return brain and g of a Stage II without the target's losses, from the same Stage I (the ablation)."""
     config = parts.config.having(adapt=False, separate=False)
-    brain, g = copy.deepcopy(parts.first), copy.deepcopy(parts.g)
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        g.weight.copy_(0.02 * torch.randn(g.weight.shape))
+    brain, g = copy.deepcopy(parts.first), copy.deepcopy(parts.first_g)
     other = Parts(**{**parts.__dict__, "brain": brain, "g": g, "config": config})
     _second(other, folder, config, "stage2-off", context)
     return other.brain, other.g
@@ -294,5 +302,5 @@ def _publish(parts: Parts, folder: RunFolder, report: dict[str, Any]) -> None:
         "feature_label": f"{config.route}, {config.llm} LLM, {config.vision}",
         "references": parts.lesson.answers.story(),
         "llm": {"name": parts.llm.name, "tokenizer": parts.llm.key, "width": parts.llm.width},
-        "metrics": report["headline"], "categories": len(data.categories),
+        "metrics": report["headline"], "adaptation": report.get("adaptation"), "categories": len(data.categories),
         "versions": {**{n: metadata.version(n) for n in names}, "python": platform.python_version()}})

@@ -7,11 +7,12 @@ import json
 import numpy as np
 import pytest
 
-from brainview.core.errors import Cancelled, MissingError
+from brainview.core.errors import Cancelled, MismatchError, MissingError
 from brainview.core.files import read_json
 from brainview.core.jobs import Quiet
 from brainview.datasets.registry import open_dataset
 from brainview.language.video import jobs
+from brainview.language.video.adaptation import NOTHING, over_people, remarks, verdict
 from brainview.language.video.pretrain import train as pretrain
 from brainview.language.video.teacher import find_answers, read_answers, read_questions, write_answers
 from brainview.language.video.train import train
@@ -56,12 +57,51 @@ def test_run_tells_who_was_seen_and_every_baseline(film_run):
     report = read_json(film_run / "evaluation.json")
     kinds = [r["kind"] for r in report["people"]["sub-02"]["rows"]]
     assert kinds == ["brain", "shuffled", "noise brain", "mean brain", "no brain", "constant", "nearest neighbour",
-                     "wrong person", "clip (upper bound)"]
+                     "wrong person", "without adaptation", "stage I", "clip (upper bound)"]
     tests = report["people"]["sub-02"]["tests"]
     assert {"2-way id.", "category", "category by g", "BLEU-1", "ROUGE-L P"} <= set(tests)
     assert all({"brain", "shuffled", "difference", "p"} <= set(t) for t in tests.values())
-    assert {"difference", "low", "high"} <= set(report["people"]["sub-02"]["adaptation"]["2-way id."])
     assert len(report["samples"]) == report["people"]["sub-02"]["n"] or len(report["samples"]) == 10
+
+
+def test_adaptation_is_compared_from_one_stage_one_and_says_when_there_is_nothing_to_compare(film_run, tiny_film,
+                                                                                           tmp_path):
+    def run(name, **more):
+        out = train(tiny_film, tmp_path / name, options={"begin": str(film_run), "adaptors_in_stage2": True,
+                                                         "stage2_watch": "none", "longest": 6, "permutations": 2,
+                                                         "bertscore": "none", "plane": "pca", **more})
+        return RunFolder.open(out), read_json(tmp_path / name / "evaluation.json")
+
+    folder, report = run("both", stage2_epochs=1, stage2_lr=1e-2, eta=1)
+    assert folder.config["width"] == TINY["width"] and folder.config["eta"] == 1.0  # of stage I taken, of II its own
+    first, mine = (RunFolder.open(p / "stages" / "stage1").load("last")[0] for p in (film_run, folder.path))
+    assert all(np.array_equal(first[k], mine[k]) for k in first) and not (folder.path / "stages" / "stage1-off").exists()
+    found = report["adaptation"]
+    assert found["on"] and found["off"] and not found["same"] and found["note"] == ""
+    assert {"difference", "low", "high", "people"} <= set(found["everyone"]["without adaptation"]["2-way id."])
+    assert {"category by g", "2-way id."} <= set(report["people"]["sub-02"]["compared"]["without adaptation"])
+    on, off = (RunFolder.open(folder.path / "stages" / n).load("last")[0] for n in ("stage2", "stage2-off"))
+    assert any(not np.array_equal(on[k], off[k]) for k in on if k.startswith("brain."))
+    assert "adaptation on" not in remarks(folder.path)[0]["lines"] and remarks(folder.path)[0]["rows"]
+    assert remarks(folder.path)[1]["rows"][0][1] == report["samples"][0]["reference"]
+
+    folder, report = run("none", stage2_epochs=1, stage2_lr=0.0)  # neither arm moves
+    assert report["adaptation"]["same"] and "compared" not in report["people"]["sub-02"]
+    assert remarks(folder.path)[0] == {"title": "Adaptation on against off", "header": [], "rows": [],
+                                       "lines": [NOTHING]}
+    with pytest.raises(MismatchError, match="Begin from a run of video-text"):
+        run("wrong", begin=pretrain(tiny_film, tmp_path / "mbm", options=TINY))
+
+
+def test_interval_over_people_and_categories_is_wider_than_of_categories_when_people_differ():
+    category = np.repeat(np.arange(10), 6)
+    noise = np.random.default_rng(0).standard_normal((2, 60))
+    alike = over_people([noise[0], noise[0]], [category] * 2)
+    apart = over_people([noise[0] + 3, noise[0] - 3], [category] * 2)
+    assert alike["difference"] == pytest.approx(apart["difference"]) == pytest.approx(noise[0].mean())
+    assert apart["high"] - apart["low"] > 2 * (alike["high"] - alike["low"]) and apart["low"] < -2 and apart["high"] > 2
+    only = over_people([np.ones(60), np.ones(60)], [category] * 2)
+    assert only["low"] == only["high"] == 1.0 and verdict(only) == "better"
 
 
 def test_test_runs_alone_are_scored_and_no_test_clip_was_trained_on(film_run, tiny_film):
