@@ -30,6 +30,7 @@ class FilmWiring:
         for name in ("subject", "trial"):
             getattr(self.state.events, name).connect(self._on_trial, check_nargs=False)
         self.state.events.volume.connect(self._on_volume, check_nargs=False)
+        self.state.events.question.connect(lambda *_: self.page.show_question(self.state.question), check_nargs=False)
         for name in ("colour", "when"):
             getattr(self.state.events, name).connect(self._on_plane, check_nargs=False)
         for name in self.state.settings():
@@ -48,6 +49,7 @@ class FilmWiring:
             return
         self.film = film
         self.page.show_film(film)
+        self.page.show_question(self.state.question)
         with self.c.undo.paused():
             if self.state.subject not in film["trials"]:
                 self.state.subject = next(iter(film["trials"]))
@@ -112,13 +114,13 @@ class FilmWiring:
             self.page.show_plane(self.state.when, self.state.colour)
 
     async def ask(self) -> None:
-        """Let the chosen brain answer every question."""
+        """Let the chosen brain answer the chosen question, or every one."""
         rows, run = self._rows(), self.c.app.run
         if not rows or run is None:
             return
         row = rows[min(self.state.trial, len(rows) - 1)]["row"]
-        wanted = self._wanted
+        wanted, question = self._wanted, self.state.question
         told = await self.c.session.ask(ASK, f"Ask {self.state.subject}", run=run.path, subject=self.state.subject,
-                                        row=row)
+                                        row=row, questions=[question] if question else None)
         if wanted == self._wanted:
             self.page.show_answers(told["rows"])

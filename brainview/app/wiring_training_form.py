@@ -84,7 +84,7 @@ class FormWiring:
         state = self.state
         self.panel.form.show_form(state.form, state.system, state.preset, state.values)
         stage, dataset = state.values.get("stage"), self.app.dataset
-        if isinstance(stage, int) and dataset is not None:
+        if dataset is not None and (isinstance(stage, int) or "begin" in state.values):
             self.panel.form.show_starts(runs_to_start_from(state.runs, state.system, stage, dataset.name))
 
     def _estimate_soon(self, *_: Any) -> None:

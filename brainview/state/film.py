@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import exp, gamma
 from typing import Any, ClassVar
@@ -17,7 +18,9 @@ ASK = "brainview.language.video.jobs:film_ask"
 BESIDE: tuple[tuple[str, str], ...] = (
     ("reference", "Teacher"), ("brain", "This brain"), ("shuffled", "Another trial's brain"),
     ("mean brain", "Mean brain"),
-    ("no brain", "No brain"), ("clip (upper bound)", "The clip itself"))
+    ("no brain", "No brain"), ("without adaptation", "Without adaptation"), ("clip (upper bound)", "The clip itself"))
+#: Kinds that only some runs have.
+_SOMETIMES = ("without adaptation",)
 
 
 @dataclass
@@ -32,11 +35,12 @@ class FilmState:
     colour: str = "subject"  # "subject" or "category"
     when: str = "after"  # "before" or "after" adaptation
     link: bool = True  # draw the chosen volume on the cortex
+    question: str = ""  # key of the question that is asked, or own words; "" = every one
 
     def settings(self) -> dict[str, Any]:
         """Return plain types for a project file."""
         return {"subject": self.subject, "trial": self.trial, "volume": self.volume, "colour": self.colour,
-                "when": self.when, "link": self.link}
+                "when": self.when, "link": self.link, "question": self.question}
 
     def apply(self, values: dict[str, Any]) -> None:
         """Take back what :meth:`settings` gave; whatever does not fit is left out."""
@@ -47,7 +51,7 @@ class FilmState:
                 if (name == "colour" and value not in ("subject", "category")) or \
                         (name == "when" and value not in ("before", "after")):
                     continue
-                setattr(self, name, value)
+                setattr(self, name, value[:400] if isinstance(value, str) else value)
 
 
 def response_curve(times: np.ndarray) -> np.ndarray:
@@ -72,7 +76,35 @@ def beside(rows: list[dict[str, Any]], trial: int) -> list[tuple[str, str, str]]
         return []
     row = rows[min(trial, len(rows) - 1)]
     return [(kind, words, shuffled_text(rows, trial) if kind == "shuffled" else str(row.get(kind, "")))
-            for kind, words in BESIDE]
+            for kind, words in BESIDE if kind in row or kind not in _SOMETIMES]
+
+
+def adaptation_words(evaluation: Mapping[str, Any], subject: str) -> str:
+    """Return what adaptation changed for a person and for all, or why there is nothing to compare."""
+    person = evaluation["people"].get(subject, {})
+    found = evaluation.get("adaptation")
+    if found:
+        if found["same"]:
+            return str(found["note"])
+        kind = "without adaptation"
+        own = _differences(person.get("compared", {}).get(kind, {}))
+        every = _differences(found["everyone"].get(kind, {}))
+        people = len(evaluation["people"])
+        return (f"Adaptation on minus off, this person (95 % over categories): {own}. All {people} held-out people "
+                f"(95 % over people and categories): {every}. {found['different'][kind]} of {found['texts']} texts "
+                f"differ. {found['note']}").strip()
+    old = person.get("adaptation")  # runs of before adaptation had a report of its own
+    if not old:
+        return "Adaptation was off, so there is nothing to compare."
+    if all(old[m][k] == 0 for m in old if m != "category by g" for k in ("difference", "low", "high")):
+        return "Both arms say the same texts: stage II changed nothing in them, or none of it was kept. There is " \
+               "nothing to compare."
+    return f"Adaptation on minus off, this person (95 % over categories): {_differences(old)}."
+
+
+def _differences(found: Mapping[str, Mapping[str, float]]) -> str:
+    return ", ".join(f"{m} {found[m]['difference']:+.1f} ({found[m]['low']:.1f} to {found[m]['high']:.1f})"
+                     for m in ("2-way id.", "category", "category by g") if m in found) or "–"
 
 
 def score_rows(person: dict[str, Any]) -> list[tuple[str, float, float, float, float, str]]:

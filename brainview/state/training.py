@@ -151,7 +151,7 @@ def _option(row: Mapping[str, Any], system: str, touched: set[str]) -> Option:
         choices = tuple((c, w) for c, w in known if not choices or c in {v for v, _ in choices})
     if choices and default not in {c for c, _ in choices}:
         choices = ()
-    run = name == "start" and default == ""
+    run = name in ("start", "begin") and default == ""
     kind = "features" if name == "features" else "choice" if choices else "run" if run else \
         {"int": "int", "float": "float", "bool": "bool"}.get(str(row.get("kind")), "text")
     low, high = row.get("low"), row.get("high")
@@ -250,8 +250,13 @@ class RunEntry:
         return {k: sum(v) / len(v) for k, v in out.items()}
 
 
-def runs_to_start_from(runs: Sequence[RunEntry], system: str, stage: int, dataset: str) -> list[RunEntry]:
-    """Return the runs that a later stage of a system can begin from, in the order of the list."""
+def runs_to_start_from(runs: Sequence[RunEntry], system: str, stage: int | None, dataset: str) -> list[RunEntry]:
+    """Return the runs that a later stage of a system can begin from, in the order of the list.
+
+    None as the stage: a system whose finished runs can all be begun from.
+    """
+    if stage is None:
+        return [r for r in runs if r.system == system and r.finished and r.dataset == dataset]
     stages = (1,) if stage == 2 else (1, 2)
     return [r for r in runs if r.system == system and r.finished and r.dataset == dataset
             and r.config.get("stage") in stages and r.config.get("control") != "caption-only"]

@@ -322,7 +322,7 @@ _MLP = ("encoder", "patch", "start", "keep", "pool", "whiten")
 UNREAD: dict[str, tuple[str, ...]] = {
     "ridge-clip": ("encoder", "patch", "epochs", "batch", "lr", "temperature", "queue", "noise", "weight_decay",
                    "patience", "voxels", "hidden", "blocks", "dropout", "precision", "targets", "start"),
-    "whole-brain": ("voxels", "hidden", "blocks", "dropout"),
+    "whole-brain": ("voxels", "hidden", "blocks", "dropout"), "sc-mbm": ("begin",),
     "mindeye": _MLP, "mindeye2": _MLP, "tgbd": (*_MLP, "voxels"),
 }
 #: What a later stage takes from the run that it begins from, whatever the form says; the last only stage 2.

@@ -10,7 +10,7 @@ from PySide6.QtTest import QTest
 from brainview.app.panels.decoding.film_parts import ClipPlayer
 from brainview.app.wiring_film import FilmWiring
 from brainview.maps.brainmap import BrainMap
-from brainview.state.film import ASK, FILM, TRIAL, FilmState, p_words, response_curve, score_rows
+from brainview.state.film import ASK, FILM, TRIAL, FilmState, adaptation_words, p_words, response_curve, score_rows
 from tests.app.fakes import SPACE
 
 pytestmark = pytest.mark.gui
@@ -32,14 +32,17 @@ def film(run):
     upper = {"kind": "clip (upper bound)", "2-way id.": 90.0, "category": 80.0}
     person = {"tests": {"2-way id.": test}, "rows": [{"kind": "brain", "2-way id.": 71.0}, upper],
               "definitions": {}, "n": 4, "collapsed": "", "distinct": 1.0,
-              "adaptation": {"2-way id.": {"difference": 1.5, "low": -2.0, "high": 5.0, "n": 4}}}
+              "compared": {"without adaptation": {"2-way id.": {"difference": 1.5, "low": -2.0, "high": 5.0}}}}
+    everyone = {"without adaptation": {"2-way id.": {"difference": 2.5, "low": -3.0, "high": 6.0}}}
+    adaptation = {"same": False, "note": "", "different": {"without adaptation": 3}, "texts": 8, "everyone": everyone}
     rng = np.random.default_rng(0)
     plane = {"subject": np.arange(40) % 2, "category": np.arange(40) % 5, "part": np.repeat([0, 2], 20),
              "umap.before": rng.random((40, 2)), "umap.after": rng.random((40, 2)), "people": list(PEOPLE),
              "categories": ["Running", "Sitting", "Eating", "Riding", "Waving"]}
     return {"run": run, "trials": trials, "plane": plane, "departures": {}, "card": {
         "seen_in_training": dict.fromkeys(PEOPLE, "unlabelled")}, "anchors": {"HAD": {"BLEU-1": 33.91, "note": "x"}},
-        "evaluation": {"question": "What happens?", "phantom": True, "trained_on": ["sub-01"],
+        "questions": {"event": "What happens?", "who": "Who is in it?"},
+        "evaluation": {"adaptation": adaptation, "question": "What happens?", "phantom": True, "trained_on": ["sub-01"],
                        "references": {"written by": "a machine"}, "people": dict.fromkeys(PEOPLE, person)}}
 
 
@@ -51,8 +54,9 @@ def trial(run, subject, row):
             "stimulus": row // 10, "kind": "volumes"}
 
 
-def ask(run, subject, row):
-    return {"rows": [{"question": f"Question {i}?", "text": f"Answer {i}.", "reference": "Truth."} for i in range(3)]}
+def ask(run, subject, row, questions):
+    asked = questions or [f"Question {i}?" for i in range(3)]
+    return {"rows": [{"question": q, "text": f"Answer {i}.", "reference": "Truth."} for i, q in enumerate(asked)]}
 
 
 @pytest.fixture
@@ -82,9 +86,16 @@ def test_scores_never_stand_alone(page):
     assert cells == ["2-way id.", "71.0", "50.0", "+21.0", "≤ 0.001"]
     assert "65.0 to 77.0" in page.page.scores._cells[0][1].toolTip()
     told = page.page.adaptation.text()
-    assert "+1.5 (95 % -2.0 to 5.0)" in told and "the same" not in told
-    page.page._show_adaptation({"2-way id.": {"difference": 0.0, "low": 0.0, "high": 0.0, "n": 4}})
-    assert "The texts are the same" in page.page.adaptation.text()
+    assert "+1.5 (-2.0 to 5.0)" in told and "+2.5 (-3.0 to 6.0)" in told and "3 of 8 texts differ" in told
+    assert "nothing to compare" not in told
+
+
+def test_two_arms_that_are_one_are_said_to_be():
+    same = {"same": True, "note": "Both arms kept it.", "different": {}, "texts": 8, "everyone": {}}
+    assert adaptation_words({"people": {"a": {}}, "adaptation": same}, "a") == "Both arms kept it."
+    zero = {"2-way id.": {"difference": 0.0, "low": 0.0, "high": 0.0, "n": 4}}
+    assert "nothing to compare" in adaptation_words({"people": {"a": {"adaptation": zero}}}, "a")
+    assert "was off" in adaptation_words({"people": {"a": {}}, "adaptation": None}, "a")
 
 
 def test_volumes_are_chosen_by_key_and_undone(page):
@@ -110,7 +121,17 @@ def test_trial_and_person_follow_the_choosers(page):
 def test_every_question_is_asked_and_plane_is_coloured(page):
     page.page.ask.click()
     page.settle()
-    assert page.page.answers.texts()[:2] == ["Answer 0.", "Teacher: Truth."]
+    assert page.page.answers.texts()[:2] == ["Answer 0.", "Teacher: Truth."] and len(page.page.answers.texts()) == 6
+    page.page.asked.setCurrentIndex(2)
+    page.page.ask.click()
+    page.settle()
+    assert page.wiring.state.question == "who" and len(page.page.answers.texts()) == 2
+    page.page.asked.setEditText("Is it raining?")
+    page.page.ask.click()
+    page.settle()
+    assert page.wiring.state.question == "Is it raining?" and page.page.answers.texts()[0] == "Answer 0."
+    page.c.undo.undo()
+    assert page.page.asked.currentText() in ("Who is in it?", "Is it raining?")
     page.page.colour._buttons["category"].click()
     page.page.when._buttons["before"].click()
     page.settle()

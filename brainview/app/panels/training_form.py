@@ -191,8 +191,9 @@ class TrainingForm(QWidget):
 
     def show_starts(self, runs: Sequence[RunEntry]) -> None:
         """Offer the runs that a later stage can begin from; one that was chosen before stays, also when it is gone."""
-        box = self._fields.get("start")
-        if not isinstance(box, QComboBox) or self._form is None or self._form.option("start").kind != "run":  # type: ignore[union-attr]
+        name = next((o.name for o in self._form.options if o.kind == "run"), "") if self._form else ""
+        box = self._fields.get(name)
+        if not isinstance(box, QComboBox):
             return
         self._runs = {r.path: r for r in runs}
         now, self._silent = str(box.currentData() or ""), True
@@ -200,7 +201,8 @@ class TrainingForm(QWidget):
             box.clear()
             box.addItem("No earlier run" if runs else "No finished run yet", "")
             for path, entry in self._runs.items():
-                box.addItem(shown(f"{entry.name} · stage {entry.config.get('stage')}"), path)
+                stage = entry.config.get("stage")
+                box.addItem(shown(entry.name if stage is None else f"{entry.name} · stage {stage}"), path)
                 box.setItemData(box.count() - 1, shown(f"{path}\n{', '.join(entry.subjects)}", limit=400).replace(
                     "\\n", "\n"), Qt.ItemDataRole.ToolTipRole)
             _write(box, now)
@@ -210,20 +212,23 @@ class TrainingForm(QWidget):
 
     def _take_subjects(self, path: str) -> None:
         """Tick the subjects of the run that was chosen for stage 2, the others for stage 3."""
-        entry, stage = self._runs.get(path), self.options().get("stage")
-        if entry is None or not self._boxes or stage not in (2, 3):
+        entry, values = self._runs.get(path), self.options()
+        stage = values.get("stage")
+        if entry is None or not self._boxes or (stage not in (2, 3) and "begin" not in values):
             return
-        wanted = {n for n in self._boxes if (n in entry.subjects) == (stage == 2)}
+        mine = entry.config.get("subjects", entry.subjects)
+        wanted = {n for n in self._boxes if (n in mine) == (stage != 3)}
         for name, tick in self._boxes.items():
             tick.setChecked(name in wanted)
-        for name in self._taken(stage):
+        for name in self._taken(values):
             if name in self._fields and name in entry.config:
                 _write(self._fields[name], entry.config[name])
 
-    def _taken(self, stage: Any) -> tuple[str, ...]:
+    def _taken(self, values: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the options that a later stage takes from the run that it begins from."""
-        names = FROM_START.get(self._form.name, ()) if self._form is not None and stage in (2, 3) else ()
-        return names if stage == 2 else tuple(n for n in names if n != "limit")
+        stage = values.get("stage")
+        names = FROM_START.get(self._form.name, ()) if self._form and (stage in (2, 3) or values.get("begin")) else ()
+        return tuple(n for n in names if n != "limit") if stage == 3 else names
 
     @property
     def features(self) -> QComboBox | None:
@@ -285,7 +290,7 @@ class TrainingForm(QWidget):
         form = self._form
         values = self.options()
         wrong = form.problems(values) if form else {}
-        taken = self._taken(values.get("stage"))
+        taken = self._taken(values)
         for name, field in self._fields.items():
             restyle(field, problem="true" if name in wrong else "false")
             if field.isEnabled() == (name in taken):

@@ -48,7 +48,8 @@ def film(run: str, *, context: JobContext = QUIET) -> dict[str, Any]:
     Returns
     -------
     dict with ``evaluation`` (see ``outcome.evaluate_run``), ``trials`` (subject -> rows of texts in order), ``plane``
-    (people, categories, part, and UMAP coordinates before and after adaptation), ``anchors``, ``departures``.
+    (people, categories, part, and UMAP coordinates before and after adaptation), ``questions`` (key -> question),
+    ``anchors``, ``departures``.
     """
     from safetensors import safe_open
 
@@ -71,7 +72,12 @@ def film(run: str, *, context: JobContext = QUIET) -> dict[str, Any]:
             plane["people"] = (stored.metadata() or {}).get("people", "").split(",")
         plane["categories"] = _labels(folder)
     anchors = {name: anchor_means(name) | {"note": str(table["note"])} for name, table in ANCHORS.items()}
-    return {"run": str(run), "evaluation": evaluation, "trials": trials, "plane": plane, "anchors": anchors,
+    from brainview.language.video.teacher import read_questions
+
+    asked = [k.strip() for k in str(folder.config.get("ask", "")).split(",") if k.strip()]
+    questions = {k: v for k, v in read_questions(folder.config.get("questions") or None).items()
+                 if not asked or k in asked}
+    return {"run": str(run), "evaluation": evaluation, "questions": questions, "trials": trials, "plane": plane, "anchors": anchors,
             "departures": {k: list(v) for k, v in DEPARTURES.items()}, "card": folder.card("last")}
 
 
@@ -143,7 +149,7 @@ def _responses(dataset: Any, person: Any, subject: str, row: int, onset: float,
 
 def film_ask(run: str, subject: str, row: int, questions: list[str] | None = None, *,
              context: JobContext = QUIET) -> dict[str, Any]:
-    """Ask every question about one brain; see :func:`describe` for the rows."""
+    """Ask every question (or those named) about one brain; see :func:`describe` for the rows."""
     return describe(run, subject=subject, rows=[row], prompts=questions, support=True, context=context)
 
 

@@ -24,7 +24,7 @@ from brainview.app.widgets.basics import Section, Segments, button, label, row, 
 from brainview.app.widgets.chooser import Chooser
 from brainview.core.names import shown
 from brainview.state.app import AppState
-from brainview.state.film import beside, score_rows
+from brainview.state.film import adaptation_words, beside, score_rows
 
 
 class _Needs(NeedsPanel):
@@ -53,7 +53,7 @@ class FilmPage(QWidget):
         self._build_parts()
         body = stacked(self.head, row(self.people, self.trial, self.of, stretch=2),
                        row(self.player, stacked(self.what, self.course), stretch=1), self.link, self.texts,
-                       row(self.question, self.ask, stretch=0), self.answers, Section("Scores", self._scores()),
+                       self.question, row(self.asked, self.ask, stretch=0), self.answers, Section("Scores", self._scores()),
                        Section("People and categories", self._planes()),
                        Section("Published", self.anchors, open_=False))
         body.layout().setContentsMargins(GRID, GRID, GRID, GRID)  # type: ignore[union-attr]
@@ -81,8 +81,15 @@ class FilmPage(QWidget):
         self.link = label("", "caption", wrap=True)
         self.texts, self.answers = TextCards(), TextCards()
         self.question = label("", "caption", wrap=True)
-        self.ask = button("Ask every question", self.ask_wanted.emit, glyph="decoding",
-                          tip="Load the model and let this brain answer each question of the list")
+        self.asked = Chooser()
+        self.asked.setEditable(True)
+        self.asked.setInsertPolicy(Chooser.InsertPolicy.NoInsert)
+        self.asked.setAccessibleName("Question to this brain")
+        self.asked.setToolTip("A question of the list, every one of them, or your own words")
+        self.asked.setSizeAdjustPolicy(Chooser.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.asked.editTextChanged.connect(lambda _: self._tell("question", self._asked()))
+        self.ask = button("Ask", self.ask_wanted.emit, glyph="decoding",
+                          tip="Load the model and let this brain answer; every question takes a while")
         self.scores = ScoreTable()
         self.score_note = label("", "caption", wrap=True)
         self.plane = PeoplePlane()
@@ -99,6 +106,23 @@ class FilmPage(QWidget):
 
     def _planes(self) -> QWidget:
         return stacked(self.when, self.colour, self.plane, self.adaptation)
+
+    def _asked(self) -> str:
+        """Return the key of the chosen question, "" for every one, or the user's own words."""
+        text = self.asked.currentText().strip()
+        at = self.asked.findText(text)
+        return str(self.asked.itemData(at)) if at >= 0 else text[:400]
+
+    def show_question(self, question: str) -> None:
+        """Show which question is asked: a key, own words, or "" for every one."""
+        if question == self._asked():
+            return
+        self._silent = True
+        try:
+            at = self.asked.findData(question)
+            self.asked.setCurrentIndex(at) if at >= 0 else self.asked.setEditText(question)
+        finally:
+            self._silent = False
 
     def _tell(self, name: str, value: object) -> None:
         if not self._silent:
@@ -128,6 +152,10 @@ class FilmPage(QWidget):
             self.people.clear()
             for name in film["trials"]:
                 self.people.addItem(shown(name), name)
+            self.asked.clear()
+            self.asked.addItem("Every question", "")
+            for key, question in film.get("questions", {}).items():
+                self.asked.addItem(shown(question, limit=200), key)
         finally:
             self._silent = False
         seen = card.get("seen_in_training", {})
@@ -167,18 +195,7 @@ class FilmPage(QWidget):
         if person.get("collapsed"):
             note += f"Collapsed: {person['collapsed']}."
         self.score_note.setText(note)
-        self._show_adaptation(person.get("adaptation"))
-
-    def _show_adaptation(self, found: Mapping[str, Any] | None) -> None:
-        if not found:
-            self.adaptation.setText("Adaptation was off, so there is nothing to compare.")
-            return
-        parts = [f"{m} {found[m]['difference']:+.1f} (95 % {found[m]['low']:.1f} to {found[m]['high']:.1f})"
-                 for m in ("2-way id.", "category", "category by g") if m in found]
-        same = all(found[m][k] == 0 for m in found if m != "category by g" for k in ("difference", "low", "high"))
-        self.adaptation.setText("Adaptation on minus off, this person: " + ", ".join(parts) + ". "
-                                + ("The texts are the same: Stage II changed nothing in them, or none of it was kept. "
-                                   if same else "") + "Ringed: held-out people.")
+        self.adaptation.setText(shown(f"{adaptation_words(evaluation, subject)} Ringed: held-out people.", limit=900))
 
     def show_trial(self, found: Mapping[str, Any] | None, volume: int) -> None:
         """Show the clip and the volumes of one trial; None clears while they are fetched."""
