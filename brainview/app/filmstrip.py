@@ -43,6 +43,7 @@ Index = QModelIndex | QPersistentModelIndex
 ID = Qt.ItemDataRole.UserRole
 THUMB = Qt.ItemDataRole.UserRole + 1
 SCORE = Qt.ItemDataRole.UserRole + 2
+HIDDEN = Qt.ItemDataRole.UserRole + 3
 SIDE = 92
 #: Thumbnails that are kept ready for painting; about 35 kB each.
 KEPT = 3000
@@ -65,6 +66,14 @@ class StripModel(QAbstractListModel):
         self.scores: dict[int, float] = {}
         self.thumbs: Thumbs | None = None
         self._pictures: dict[int, QPixmap] = {}
+        self.hidden: int | None = None  # a stimulus that is not to be seen yet, nor what is in it
+
+    def hide(self, stimulus: int | None) -> None:
+        """Hide one stimulus (None = none): a placeholder is painted, and no caption is told."""
+        if stimulus != self.hidden:
+            self.hidden = stimulus
+            if self.ids:
+                self.dataChanged.emit(self.index(0), self.index(len(self.ids) - 1))
 
     def set_ids(self, ids: Sequence[int], scores: dict[int, float]) -> None:
         """Replace the ids and the R² written under them."""
@@ -96,6 +105,11 @@ class StripModel(QAbstractListModel):
         if role == SCORE:
             return self.scores.get(stimulus)
         thumb = self.thumbs.get(stimulus) if self.thumbs else None
+        if role == HIDDEN:
+            return stimulus == self.hidden
+        if stimulus == self.hidden and role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole,
+                                                Qt.ItemDataRole.DisplayRole):
+            return f"Stimulus {stimulus}: hidden until you click the picture on the page Words"
         if role == THUMB:
             return thumb
         if role == Qt.ItemDataRole.ToolTipRole:
@@ -152,8 +166,13 @@ class StripDelegate(QStyledItemDelegate):
         painter.setRenderHints(QPainter.RenderHint.Antialiasing | QPainter.RenderHint.SmoothPixmapTransform)
         if thumb is None:
             model.ask(stimulus)
+        if thumb is None or index.data(HIDDEN):
             painter.fillPath(path, color("raised"))
-        else:
+        if index.data(HIDDEN):
+            painter.setPen(color("text2"))
+            painter.drawText(box.adjusted(8, 8, -8, -8), Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap,
+                             "Hidden")
+        elif thumb is not None:
             painter.setClipPath(path)
             painter.drawPixmap(box.toRect(), model.picture(thumb))
             painter.setClipping(False)

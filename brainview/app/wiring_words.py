@@ -70,6 +70,7 @@ class WordsWiring:
     def _on_run(self, *_: Any) -> None:
         self.rows = []
         self._forget()
+        self._show_picture()
         if self.mine:
             self.c.start(self.open())
 
@@ -116,6 +117,7 @@ class WordsWiring:
 
     def _show_picture(self) -> None:
         self.page.picture.show_picture(self._pixels, self.state.revealed)
+        self.c.window.strip.model.hide(self.c.app.stimulus if self.mine and not self.state.revealed else None)
         self._show_boxes()
 
     def _true(self) -> list[tuple[str, Any]]:

@@ -6,8 +6,9 @@ import re
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QUrl
+from PySide6.QtCore import Qt, QUrl
 
+from brainview.app.filmstrip import HIDDEN
 from brainview.app.panels.decoding.words import linked
 from brainview.app.wiring_words import WordsWiring
 from brainview.maps.brainmap import BrainMap
@@ -82,6 +83,27 @@ def test_the_brain_speaks_beside_its_controls_and_the_picture_stays_hidden(page)
     page.app.stimulus = 4
     page.settle()
     assert not page.wiring.state.revealed and page.wiring.turns == []
+
+
+def test_the_strip_hides_the_picture_until_it_is_asked_for(page):
+    strip, place = page.window.strip.model, lambda: page.window.strip.model.index(strip.ids.index(page.app.stimulus))
+    page.until(lambda: strip.thumbs is not None and len(strip.ids) > 2)
+    first, second = strip.ids[:2]
+    page.app.stimulus = first
+    page.settle()
+    assert [i for k, i in enumerate(strip.ids) if strip.data(strip.index(k), HIDDEN)] == [first]
+    for role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole):
+        assert strip.data(place(), role).startswith(f"Stimulus {first}: hidden")
+    covered = page.window.strip.grab().toImage()
+    page.page.picture.asked.emit(True)
+    assert strip.hidden is None and "hidden" not in strip.data(place(), Qt.ItemDataRole.DisplayRole)
+    assert page.window.strip.grab().toImage() != covered
+    page.app.stimulus = second
+    page.settle()
+    assert strip.hidden == second
+    page.app.run = None
+    page.settle()
+    assert strip.hidden is None, "without a run that describes nothing is hidden"
 
 
 def test_an_edited_brain_speaks_beside_the_same_edit_elsewhere(page):

@@ -14,7 +14,7 @@ ROUTES = ("betas", "grayordinates", "volume", "raw")
 class FilmConfig:
     """Everything that decides a run besides data set and subjects."""
 
-    begin: str = ""                  # finished run whose stages up to I, and settings of them, are taken: II alone trains
+    begin: str = ""                  # finished run whose stages up to I are taken with their settings: II alone trains
     # what goes in
     route: str = "betas"             # betas on fsLR (T = 1), grayordinates (dtseries windows), volume
     tokens: int = 64                 # parcels of a surface, at most 512

@@ -77,8 +77,8 @@ def film(run: str, *, context: JobContext = QUIET) -> dict[str, Any]:
     asked = [k.strip() for k in str(folder.config.get("ask", "")).split(",") if k.strip()]
     questions = {k: v for k, v in read_questions(folder.config.get("questions") or None).items()
                  if not asked or k in asked}
-    return {"run": str(run), "evaluation": evaluation, "questions": questions, "trials": trials, "plane": plane, "anchors": anchors,
-            "departures": {k: list(v) for k, v in DEPARTURES.items()}, "card": folder.card("last")}
+    return {"run": str(run), "evaluation": evaluation, "questions": questions, "trials": trials, "plane": plane,
+            "anchors": anchors, "departures": {k: list(v) for k, v in DEPARTURES.items()}, "card": folder.card("last")}
 
 
 def _labels(folder: RunFolder) -> list[str]:

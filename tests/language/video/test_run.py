@@ -75,7 +75,7 @@ def test_adaptation_is_compared_from_one_stage_one_and_says_when_there_is_nothin
     folder, report = run("both", stage2_epochs=1, stage2_lr=1e-2, eta=1)
     assert folder.config["width"] == TINY["width"] and folder.config["eta"] == 1.0  # of stage I taken, of II its own
     first, mine = (RunFolder.open(p / "stages" / "stage1").load("last")[0] for p in (film_run, folder.path))
-    assert all(np.array_equal(first[k], mine[k]) for k in first) and not (folder.path / "stages" / "stage1-off").exists()
+    assert all(np.array_equal(first[k], mine[k]) for k in first)
     found = report["adaptation"]
     assert found["on"] and found["off"] and not found["same"] and found["note"] == ""
     assert {"difference", "low", "high", "people"} <= set(found["everyone"]["without adaptation"]["2-way id."])

@@ -53,7 +53,8 @@ class FilmPage(QWidget):
         self._build_parts()
         body = stacked(self.head, row(self.people, self.trial, self.of, stretch=2),
                        row(self.player, stacked(self.what, self.course), stretch=1), self.link, self.texts,
-                       self.question, row(self.asked, self.ask, stretch=0), self.answers, Section("Scores", self._scores()),
+                       self.question, row(self.asked, self.ask, stretch=0), self.answers,
+                       Section("Scores", self._scores()),
                        Section("People and categories", self._planes()),
                        Section("Published", self.anchors, open_=False))
         body.layout().setContentsMargins(GRID, GRID, GRID, GRID)  # type: ignore[union-attr]
