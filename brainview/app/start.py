@@ -24,6 +24,7 @@ from brainview.app.looks import log_path
 from brainview.app.viewer import Viewer, prepare_surface_format
 from brainview.app.window import MainWindow
 from brainview.app.wiring import Wiring
+from brainview.core.heap import keep_heap_small
 from brainview.core.names import shown
 from brainview.state.journal import Journal, Lost, forget, lost_sessions
 from brainview.state.preferences import preference
@@ -37,6 +38,7 @@ def application() -> QApplication:
     existing = QApplication.instance()
     if isinstance(existing, QApplication):
         return existing
+    keep_heap_small()
     qInstallMessageHandler(_heard)
     QApplication.setHighDpiScaleFactorRoundingPolicy(Qt.HighDpiScaleFactorRoundingPolicy.PassThrough)
     prepare_surface_format()

@@ -20,8 +20,8 @@ GRACE = 0.8
 PRIORITY = {"live": 10, "batch": 0}
 #: Jobs at once in each lane of the embedded cluster.
 LANE_PLACES = {"live": 2, "batch": 1}
-#: Finished jobs that are remembered, with their values.
-KEPT = 40
+#: Finished jobs that are remembered, and how many of them with the values that were handed over.
+KEPT, VALUES = 40, 4
 
 
 class Engine:
@@ -71,8 +71,11 @@ class Engine:
             raise BrainViewError("the engine is closed")
         spec = JobSpec(function, title, lane, dict(arguments or {}))  # type: ignore[arg-type]
         handle = JobHandle(spec, next(self._numbers), cancel=self._cancel, retry=self._again)
-        for old in [j for j in self.jobs if not j.active][:-KEPT]:  # each holds its arguments and its value
+        finished = [j for j in self.jobs if not j.active]
+        for old in finished[:-KEPT]:
             self.jobs.remove(old)
+        for old in finished[:-VALUES]:  # a stimulus with its maps is nearly a megabyte
+            old.forget()
         self.jobs.append(handle)
         self._spawn(self._run(handle))
         self.job_added.emit(handle)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from psygnal import Signal
@@ -24,6 +24,15 @@ class JobSpec:
     title: str
     lane: Literal["live", "batch"] = "batch"
     arguments: dict[str, Any] = field(default_factory=dict)
+
+
+def _plain(value: Any) -> bool:
+    """Tell whether an argument is words and numbers, at any depth: no map, no array."""
+    if isinstance(value, dict):
+        return all(_plain(v) for v in value.values())
+    if isinstance(value, (list, tuple)):
+        return all(_plain(v) for v in value)
+    return value is None or isinstance(value, (str, int, float, bool))
 
 
 class JobHandle:
@@ -50,6 +59,8 @@ class JobHandle:
         self._finished = asyncio.Event()
         self._value: Any = None
         self._failure: BrainViewError | None = None
+        self._asked_for = False
+        self._forgotten = False
 
     @property
     def title(self) -> str:
@@ -75,11 +86,27 @@ class JobHandle:
         return None if spent < 1.0 else max(0.0, spent * (self.total - self.done) / self.done)
 
     async def result(self) -> Any:
-        """Return the value; raise what went wrong as a BrainViewError, or Cancelled."""
+        """Return the value; raise what went wrong as a BrainViewError, or Cancelled.
+
+        A value that was asked for once is let go when newer jobs have ended, see :meth:`forget`.
+        """
         await self._finished.wait()
+        self._asked_for = True
         if self._failure is not None:
             raise self._failure
+        if self._forgotten:
+            raise BrainViewError("the value of this job is no longer kept", where=self.title, remedy="Run it again.")
         return self._value
+
+    def forget(self) -> None:
+        """Let go of a value that was handed over, and of arguments that are more than words and numbers.
+
+        Whoever took the value holds it; the job stays in the list only to be read. Jobs that did not end well keep
+        everything for a retry.
+        """
+        if self.status == "done" and self._asked_for and not self._forgotten:
+            self._forgotten, self._value = True, None
+            self.spec = replace(self.spec, arguments={k: v for k, v in self.spec.arguments.items() if _plain(v)})
 
     def cancel(self) -> None:
         """Ask it to stop; it is over within a second, whatever it is doing."""

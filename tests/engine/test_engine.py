@@ -6,6 +6,7 @@ import signal
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from brainview.core.errors import BrainViewError, Cancelled, FormatError
@@ -65,6 +66,34 @@ def test_arguments_and_values_of_finished_jobs_do_not_pile_up(engine, loop):
     packed = [o for o in gc.get_objects() if type(o).__name__ == "ToPickle"]
     assert len(packed) <= 5 * REMEMBERED, len(packed)
     assert sum(not job.active for job in engine.jobs) <= KEPT + 1
+
+
+def test_values_that_were_handed_over_are_let_go(engine, loop):
+    """A window that is open all day must not hold the pictures and maps of its last forty jobs."""
+    import gc
+    import weakref
+
+    from brainview.engine.engine import VALUES
+
+    async def go():
+        first = submit(engine, "add", a=np.arange(50_000), b=1)
+        seen = weakref.ref((await first.result())["sum"])
+        kept = submit(engine, "add", a=np.arange(3), b=1)  # nobody has asked for its value yet
+        lost = submit(engine, "bad_input")
+        with pytest.raises(FormatError):
+            await lost.result()
+        for k in range(VALUES + 1):
+            await submit(engine, "add", a=[k], b=1).result()
+        return first, seen, kept, lost
+
+    first, seen, kept, lost = loop.run_until_complete(go())
+    gc.collect()
+    assert seen() is None
+    assert "a" not in first.spec.arguments and first.spec.arguments["b"] == 1 and first.status == "done"
+    assert loop.run_until_complete(kept.result())["sum"].tolist() == [1, 2, 3]
+    with pytest.raises(BrainViewError, match="no longer kept"):
+        loop.run_until_complete(first.result())
+    assert lost.status == "failed"
 
 
 def test_lanes_are_two_processes_and_batch_is_polite(engine, loop):
