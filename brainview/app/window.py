@@ -154,6 +154,9 @@ class MainWindow(QMainWindow):
         self.status = StatusBar(lambda: self.show_dock("jobs"))
         self.setStatusBar(self.status)
         self._painted = False
+        layout = self.layout()
+        if layout is not None:
+            layout.activate()  # else the least width stays that of all docks beside each other, before they were tabs
         self.resize(1440, 900)
 
     def _make_docks(self) -> None:

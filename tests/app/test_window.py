@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QAbstractButton, QComboBox, QLabel, QLineEdit, QSp
 from brainview.app import theme
 from brainview.app.export_dialog import ExportDialog
 from brainview.app.viewer import Viewer
+from brainview.app.window import MainWindow
 from brainview.core.errors import FormatError, MissingError
 from brainview.state.app import GROUP, RoiKey, Source
 from brainview.state.journal import Journal, Lost, lost_sessions
@@ -468,3 +469,11 @@ def test_small_screen_shows_everything_without_overlap(trained):
         trained.settle()
         left = trained.window.subjects.page(name)
         assert left.widget().width() <= left.viewport().width()
+
+
+def test_the_window_opens_no_wider_than_it_is_asked_for(desk):
+    """Docks that become tabs must not leave their widths beside each other as the least width of the window."""
+    window = MainWindow()
+    window.resize(1280, 800)
+    assert (window.width(), window.height()) == (1280, 800)
+    window.deleteLater()
