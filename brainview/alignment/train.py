@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from brainview.alignment.loss import EmbeddingQueue, trimodal_loss
 from brainview.alignment.retrieval import ranks
+from brainview.core.device import mixed
 from brainview.core.errors import MismatchError
 from brainview.core.jobs import QUIET, JobContext
 from brainview.training.run import RunFolder
@@ -145,7 +146,7 @@ class Fit:
                  run: RunFolder | None = None, card: dict[str, Any] | None = None) -> None:
         self.config, self.train, self.val, self.folder = config, train, val, run
         self.card = card or {}
-        self.accelerator = Accelerator(mixed_precision=config.precision if torch.cuda.is_available() else "no")
+        self.accelerator = Accelerator(mixed_precision=mixed(config.precision))
         if config.batch % self.accelerator.num_processes:
             raise MismatchError(f"a batch of {config.batch} cannot be shared by {self.accelerator.num_processes} "
                                 "processes", remedy="Choose a multiple.")

@@ -26,6 +26,7 @@ from brainview.datasets.types import Dataset, Subject
 from brainview.encoding.config import RidgeConfig
 from brainview.encoding.evaluate import evaluate
 from brainview.encoding.ridge import BlockSource, RidgeFit, fit_ridge
+from brainview.encoding.ridge_needs import estimate as estimate
 from brainview.features.cache import features_for
 from brainview.features.reduce import Reduction, fit_reduction
 from brainview.features.registry import feature_space

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from brainview.core.device import best_device
 from brainview.core.errors import FormatError, MissingError
 from brainview.core.files import read_text
 from brainview.core.jobs import QUIET, JobContext
@@ -179,12 +180,11 @@ def load_captioner(name: str = "small", prompt: str = "short", decoding: Decodin
                               where=source) from err
         raise unreachable(source, err, "Connect once, or give the folder of a model, such as one that was copied from "
                           "another machine.") from err
-    import torch
-
     _complete(processor, model.config)
     if name in (PHANTOM, SHIPPED):
         prompt = LEARNED.get(prompt, prompt)
-    model = model.to("cuda") if torch.cuda.is_available() else model.float()  # half precision crawls on a processor
+    device = best_device()
+    model = model.float() if device.type == "cpu" else model.to(device)  # half precision crawls on a processor
     return Captioner(name, model, processor, prompt,
                      decoding or Decoding())
 

@@ -14,6 +14,7 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
 from torch import Tensor
 
+from brainview.core.device import mixed
 from brainview.core.errors import FormatError, MismatchError
 from brainview.core.jobs import QUIET, JobContext
 from brainview.encoding.llm_vem.align import alignment_loss
@@ -82,7 +83,7 @@ class Fit:
                  story: RunFolder | None = None) -> None:
         self.data, self.config, self.folder, self.story = data, config, run, story
         unused = DistributedDataParallelKwargs(find_unused_parameters=config.stage == 2)
-        self.accelerator = Accelerator(mixed_precision=config.precision if torch.cuda.is_available() else "no",
+        self.accelerator = Accelerator(mixed_precision=mixed(config.precision),
                                        kwargs_handlers=[unused])
         self.device = self.accelerator.device
         model.to_device(self.device)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from brainview.core.device import speed
 from brainview.core.errors import MissingError
 from brainview.core.jobs import QUIET, JobContext
 from brainview.datasets.registry import open_dataset
@@ -145,25 +145,6 @@ def operations(config: VemConfig, sizes: Sizes) -> float:
     looked = (3.0 if config.stage == 2 else 1.0) * trunk * rows * config.epochs
     once = trunk * sizes.pictures if not config.augment and config.stage == 1 else looked
     return once + 3.0 * head * rows * config.epochs
-
-
-@lru_cache(maxsize=1)
-def _speed(_minute: int) -> float:
-    import torch
-
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    a = torch.randn(1024, 1024, device=device)
-    best = 0.0
-    for _ in range(4):
-        start = time.monotonic()
-        float((a @ a)[0, 0])  # waits for the device
-        best = max(best, 2.0 * 1024**3 / max(1e-6, time.monotonic() - start))
-    return best
-
-
-def speed() -> float:
-    """Return the operations per second of a large product on this machine as it is loaded now, kept for a minute."""
-    return _speed(int(time.monotonic() / 60))
 
 
 def needs(config: VemConfig, sizes: Sizes, head: int, trained: int) -> dict[str, int]:

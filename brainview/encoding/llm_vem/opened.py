@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from brainview.core.device import best_device
 from brainview.core.errors import MissingError
 from brainview.core.jobs import QUIET, JobContext
 from brainview.datasets.types import Dataset, Subject
@@ -60,7 +61,7 @@ class OpenedVem:
         if tuned and self.config.stage == 3:  # it began from a stage-2 run
             self.trunk.model.load_state_dict(tuned)
         self.model.eval()
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = best_device()
         self.model.to_device(self.device)
 
     @cached_property

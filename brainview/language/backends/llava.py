@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from brainview.core.device import best_device, half_precision
 from brainview.core.errors import FormatError, MismatchError, MissingError
 from brainview.core.files import read_json
 from brainview.core.jobs import QUIET, JobContext
@@ -188,7 +189,8 @@ def load_weights(kind: Any, source: str | Path, bits: int) -> Any:
 
     if bits not in (4, 8, 16, 32):
         raise MissingError(f"weights of {bits} bits are not known", remedy="Take 4, 8, 16 or 32.")
-    cuda = torch.cuda.is_available()
+    device = best_device()
+    cuda = device.type == "cuda"
     if bits in (4, 8):
         if not cuda or importlib.util.find_spec("bitsandbytes") is None:
             what = "a CUDA device" if not cuda else "the package bitsandbytes"
@@ -198,7 +200,6 @@ def load_weights(kind: Any, source: str | Path, bits: int) -> Any:
 
         plan = BitsAndBytesConfig(load_in_4bit=bits == 4, load_in_8bit=bits == 8)
         return read(kind.from_pretrained, source, quantization_config=plan, device_map="auto").eval()
-    mps = torch.backends.mps.is_available()
-    dtype = torch.float32 if bits == 32 or not (cuda or mps) else torch.float16
+    dtype = torch.float32 if bits == 32 else half_precision()
     model = read(kind.from_pretrained, source, dtype=dtype)
-    return model.to("cuda" if cuda else "mps" if mps else "cpu").eval()
+    return model.to(device).eval()

@@ -49,10 +49,11 @@ def word_bits(run: str, subject: str, stimulus: int, score: Callable[[Any], Any]
     """
     import torch
 
-    from brainview.language.brain.jobs import device_of_models, loaded
+    from brainview.core.device import best_device
+    from brainview.language.brain.jobs import loaded
 
     model, extra, _, _, voxels = loaded(run, subject, data)
-    device = device_of_models()
+    device = best_device()
     model.to(device)
     spread, mean = (torch.from_numpy(np.asarray(extra[f"target/{k}"])).to(device) for k in ("spread", "mean"))
     read = voxels.weight > 0

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import OneCycleLR
 
+from brainview.core.device import mixed
 from brainview.core.errors import MismatchError
 from brainview.core.jobs import QUIET, JobContext
 from brainview.language.brain.augment import Pictures
@@ -75,7 +76,7 @@ class Fit:
                  extra: dict[str, np.ndarray] | None = None, pictures: Pictures | None = None) -> None:
         self.people, self.targets, self.config, self.folder = people, targets, config, run
         self.card, self.extra, self.pictures = card or {}, extra or {}, pictures
-        self.accelerator = Accelerator(mixed_precision=config.precision if torch.cuda.is_available() else "no")
+        self.accelerator = Accelerator(mixed_precision=mixed(config.precision))
         world = self.accelerator.num_processes
         self.trials = [p.voxels.trials_of(p.train) for p in people]
         smallest = min(len(p.train) for p in people)

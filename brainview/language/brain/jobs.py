@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from brainview.core.device import best_device
 from brainview.core.errors import MismatchError, MissingError
 from brainview.core.jobs import QUIET, JobContext
 from brainview.training.run import RunFolder
@@ -79,7 +80,7 @@ def brain_tokens(run: str, subject: str, stimuli: Sequence[int] | np.ndarray, re
     factor, touched = _factors(voxels, scale or {}, control)
     rows, edges = _rows(voxels, ids, repetitions)
     rows = rows * factor
-    device = device_of_models()
+    device = best_device()
     model.to(device)
     out = []
     with torch.inference_mode():
@@ -139,7 +140,7 @@ def token_gradient(run: str, subject: str, stimulus: int, token_grad: np.ndarray
     gradient = np.asarray(token_grad, np.float32)
     if gradient.shape != tuple(card["token_shape"]):
         raise MismatchError(f"the gradient is {gradient.shape}, the run's tokens are {tuple(card['token_shape'])}")
-    device = device_of_models()
+    device = best_device()
     model.to(device)
     betas = torch.from_numpy(voxels.mean(np.array([int(stimulus)]))).to(device).requires_grad_(True)
     tokens = model(betas, subject)[0].float()
@@ -224,12 +225,3 @@ def test_ids(run: str, subject: str) -> np.ndarray:
     folder = RunFolder.open(run)
     split = load_split(folder.path / "split.json")
     return split.of(open_dataset(folder.story["data"]).subject(subject), "test")
-
-
-def device_of_models() -> Any:
-    """Return the best device of this machine."""
-    import torch
-
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from brainview.core.device import best_device
 from brainview.core.errors import FormatError, MissingError
 from brainview.core.jobs import QUIET, JobContext
 from brainview.core.names import shown
@@ -198,7 +199,7 @@ def load_llm(name: str, *, context: JobContext = QUIET) -> SoftLlm:
         folder = str(ensure_smollm(context))
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
-        dtype = torch.bfloat16 if torch.cuda.is_available() else torch.float32
+        dtype = torch.bfloat16 if best_device().type == "cuda" else torch.float32
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).eval().requires_grad_(False)
     except (OSError, ValueError, KeyError, RuntimeError) as err:
         if Path(folder).exists():

@@ -12,6 +12,7 @@ import torch
 from accelerate import Accelerator, PartialState
 from torch import Tensor, nn
 
+from brainview.core.device import mixed
 from brainview.core.errors import MismatchError
 from brainview.core.jobs import QUIET, JobContext
 from brainview.language.video.data import batches
@@ -70,8 +71,7 @@ class Loop:
         self.module, self.step, self.n, self.recipe, self.folder = module, step, n, recipe, folder
         self.after, self.kept, self.watch = after, kept, watch
         self.best, self.chosen = float("-inf"), {}  # type: float, dict[str, Tensor]
-        cuda = torch.cuda.is_available()
-        self.accelerator = Accelerator(mixed_precision=recipe.precision if cuda else "no")
+        self.accelerator = Accelerator(mixed_precision=mixed(recipe.precision))
         self.device = self.accelerator.device
         module.to(self.device)
         self.named = [(k, p) for k, p in module.named_parameters() if p.requires_grad]
