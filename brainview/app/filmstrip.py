@@ -10,6 +10,7 @@ from PySide6.QtCore import (
     QAbstractListModel,
     QModelIndex,
     QPersistentModelIndex,
+    QPointF,
     QRectF,
     QSize,
     Qt,
@@ -145,6 +146,24 @@ class StripModel(QAbstractListModel):
         self.needed.emit(asked)
 
 
+def paint_waiting(painter: QPainter, path: QPainterPath) -> None:
+    """Paint the place of a picture that is still on its way: a quiet tone between ground and text, a small frame in it.
+
+    Nothing in it moves, so that a page of pictures that arrives at once replaces it without a flicker.
+    """
+    painter.save()
+    painter.fillPath(path, color("hover"))
+    box = path.boundingRect()
+    middle, wide = box.center(), box.width() * 0.3
+    frame = QRectF(middle.x() - wide / 2, middle.y() - 0.4 * wide, wide, 0.8 * wide)
+    painter.setPen(QPen(color("border_strong"), 1.5))
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.drawRoundedRect(frame, 2, 2)
+    hills = ((-0.38, 0.24), (-0.1, -0.06), (0.1, 0.14), (0.22, 0.02), (0.4, 0.24))
+    painter.drawPolyline([middle + QPointF(x * wide, y * wide) for x, y in hills])
+    painter.restore()
+
+
 class StripDelegate(QStyledItemDelegate):
     """Paints one stimulus: rounded picture, id, R² when a model is open."""
 
@@ -167,7 +186,7 @@ class StripDelegate(QStyledItemDelegate):
         if thumb is None:
             model.ask(stimulus)
         if thumb is None or index.data(HIDDEN):
-            painter.fillPath(path, color("raised"))
+            paint_waiting(painter, path)
         if index.data(HIDDEN):
             painter.setPen(color("text2"))
             painter.drawText(box.adjusted(8, 8, -8, -8), Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap,

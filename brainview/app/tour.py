@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from PySide6.QtCore import QPoint
 from PySide6.QtWidgets import QScrollArea, QWidget
 
 from brainview.app import tour_models
@@ -217,7 +218,17 @@ class Tour:
             if not any(j.active for j in self.shell.engine.jobs if j.lane == "live"):
                 break
             await asyncio.sleep(0.05)
-        await self._settled(6)
+        await self._laid_out()
+
+    async def _laid_out(self, seconds: float = 3.0) -> None:
+        """Wait until no part of the window has moved for some turns: words that wrap, sections that unfold and
+        scroll bars that appear lay a panel out anew, each at the next turn."""
+        before, still, end = None, 0, time.monotonic() + seconds
+        while still < 6 and time.monotonic() < end:
+            await asyncio.sleep(0.03)
+            now = [(id(w), w.mapTo(self.window, QPoint()), w.size()) for w in self.window.findChildren(QWidget)
+                   if w.isVisibleTo(self.window)]
+            still, before = (still + 1 if now == before else 0), now
 
     def _scroll_to(self, part: QWidget) -> None:
         """Bring a part of a panel into sight, as a user who scrolls."""

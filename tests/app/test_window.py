@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPointF, QRect, Qt, QUrl
+from PySide6.QtCore import QMimeData, QPoint, QPointF, QRect, Qt, QUrl
 from PySide6.QtGui import QDropEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QComboBox, QLabel, QLineEdit, QSpinBox
@@ -201,6 +201,23 @@ def test_choosing_a_stimulus_fetches_the_prediction(trained):
     card.which._buttons["measured"].click()
     trained.settle()
     assert trained.view.rule.limits == limits, "measured and predicted share one scale"
+
+
+def test_a_picture_on_its_way_has_a_quiet_place(desk):
+    desk.engine.held.add("brainview.datasets.jobs:stimulus_page")
+    desk.app.theme = "light"
+    desk.c.start(desk.c.session.open_dataset("/phantom"))
+    strip = desk.window.strip
+    desk.until(lambda: strip.model.ids)
+    seen, at = desk.window.grab().toImage(), strip.list.viewport().mapTo(desk.window, QPoint(0, 0))
+    box = strip.list.visualRect(strip.model.index(1)).translated(at)
+    place, ground = seen.pixelColor(box.left() + 20, box.top() + 14), seen.pixelColor(box.left() - 1, box.top() + 14)
+    assert place.name() == theme.LIGHT.hover != ground.name(), "it can be told from the ground"
+    assert theme.contrast(place.name(), ground.name()) < 1.5, "and does not shine"
+    desk.engine.held.clear()
+    for job in [j for j in desk.engine.jobs if not j._value.done()]:
+        job.run()
+    desk.settle()
 
 
 def test_strip_filters_orders_and_loads_pages(trained):

@@ -9,7 +9,7 @@ from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QRectF, QSize, Qt
 from PySide6.QtGui import QPainter, QPainterPath, QPen
 from PySide6.QtWidgets import QAbstractItemView, QListView, QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
-from brainview.app.filmstrip import ID, THUMB, StripModel
+from brainview.app.filmstrip import ID, THUMB, StripModel, paint_waiting
 from brainview.app.theme import color
 from brainview.app.widgets.basics import is_chosen
 from brainview.core.names import plain, shown
@@ -82,7 +82,7 @@ class RankDelegate(QStyledItemDelegate):
         thumb = index.data(THUMB)
         if thumb is None:
             model.ask(int(index.data(ID)))
-            painter.fillPath(path, color("raised"))
+            paint_waiting(painter, path)
             return
         painter.setClipPath(path)
         painter.drawPixmap(box.toRect(), model.picture(thumb))
