@@ -215,3 +215,38 @@ def picture(brain_map: BrainMap, out: os.PathLike | str, *, rule: dict[str, Any]
     colors = ColorRule.from_dict({**own, **(rule or {})})
     return snapshot(brain_map, Path(out), size=size, dpi=dpi, rule=colors, look=look_from(look) if look else Look(),
                     outlines=outlines, layers=load_layers(layers, brain_map, colors, mesh=mesh))
+
+
+def viewers(parts: Iterable[Mapping[str, Any]], out: os.PathLike | str, *, size: tuple[int, int] = (2400, 1800),
+            dpi: float = 150.0, mesh: str = "fsaverage5") -> Path:
+    """Write what several viewers show as one PNG, two in a row, each under its title; returns its path.
+
+    Parameters
+    ----------
+    parts : iterable of mapping
+        Each with ``map`` (``path`` and arguments of :func:`load_map`) and, where they differ from the standard,
+        ``title``, ``rule`` and ``look`` (as for :func:`picture`), ``layers`` (as for :func:`load_layers`),
+        ``outlines`` (data set, subject, classes...) with ``variant``, and ``on_surface``.
+    size : (int, int)
+        Pixels of the whole picture. dpi : dots per inch, written into the file.
+    mesh : str
+        What a volume is drawn on where ``on_surface`` is true.
+    """
+    from brainview.maps.space import VolumeSpace
+    from brainview.scene.montage import Shot, montage
+    from brainview.scene.snapshot import Look, look_from
+
+    shots = []
+    for part in parts:
+        brain_map = load_map_job(part.get("map") or {})
+        if part.get("on_surface") and isinstance(brain_map.space.root, VolumeSpace):
+            from brainview.maps.jobs import to_surface
+
+            brain_map = to_surface(brain_map, mesh)
+        colors = ColorRule.from_dict({**rule_for(brain_map).to_dict(), **(part.get("rule") or {})})
+        known = list(part.get("outlines") or ())
+        outlines = load_outlines(known[0], known[1], known[2:], str(part.get("variant", ""))) if known else {}
+        shots.append(Shot(str(part.get("title", "")), brain_map, colors,
+                          look_from(part["look"]) if part.get("look") else Look(), outlines,
+                          layers=load_layers(part.get("layers") or (), brain_map, colors, mesh=mesh)))
+    return montage(shots, Path(out), size=size, dpi=dpi)

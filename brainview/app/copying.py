@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,24 @@ from brainview.app.errors import Reporter
 from brainview.app.window import MainWindow
 from brainview.core.errors import MissingError
 from brainview.state.app import AppState
-from brainview.state.recipes import Recipe, project_of, recipe, source_of, where_of
+from brainview.state.recipes import Recipe, project_of, recipe, source_of, viewer_part, where_of
 from brainview.state.session import Session
 from brainview.state.showing import Shower
 from brainview.state.view import ViewState
 
 #: The engine's job that reads what a picture tells about itself.
 READ_STORY = "brainview.scene.jobs:read_story"
+
+
+def _look_of(viewer: Any, changes: dict[str, Any]) -> dict[str, Any]:
+    """Return the arrangement of a viewer where it differs from the standard one, with its cameras."""
+    look = viewer.look(**changes)
+    told: dict[str, Any] = {name: getattr(look, name) for name in type(look).__dataclass_fields__
+                            if name not in ("cameras", "samples")}
+    standard = type(look)()
+    told = {name: value for name, value in told.items() if value != getattr(standard, name)}
+    told["cameras"] = [{"towards": c.towards, "up": c.up, "zoom": c.zoom, "pan": c.pan} for c in look.cameras]
+    return told
 
 
 class Copying:
@@ -34,6 +46,7 @@ class Copying:
     folder: str
     where_for: Any
     viewers: Any
+    shown_viewers: Any
 
     async def recipe(self, **changes: Any) -> Recipe:
         """Return the recipe of what is on screen; `changes` are fields of the arrangement.
@@ -43,18 +56,25 @@ class Copying:
         viewer = self.window.viewer
         if viewer is None:
             raise MissingError("there is no map on screen", remedy="Open one first.")
-        look = viewer.look(**changes)
-        told: dict[str, Any] = {name: getattr(look, name) for name in type(look).__dataclass_fields__
-                                if name not in ("cameras", "samples")}
-        standard = type(look)()
-        told = {name: value for name, value in told.items() if value != getattr(standard, name)}
-        told["cameras"] = [{"towards": c.towards, "up": c.up, "zoom": c.zoom, "pan": c.pan} for c in look.cameras]
+        told = _look_of(viewer, changes)
         size = (2 * viewer.stack.width(), 2 * (viewer.stack.height() + viewer.colors.height()))
         drawn = self.shower.original or self.view.map
         where = None
         if drawn is not None and not where_of(self.app, self.app.source):
             where = await self.where_for(self.app.source, drawn)
-        return recipe(self.app, self.view, drawn, told, size, where)
+        first = recipe(self.app, self.view, drawn, told, size, where)
+        shown = self.shown_viewers()
+        if len(shown) < 2:
+            return first
+        sources = [self.app.source, *(one.source for one in self.window.gallery.others if one.view.map is not None)]
+        parts = []
+        for (title, one), source in zip(shown, sources, strict=True):
+            found = drawn if one is viewer and drawn is not None else one.view.map
+            parts.append(viewer_part(
+                self.app, one.view, title, await self.where_for(source, found), _look_of(one, changes),
+                tuple(one.placed_names()), on_surface=source.kind == "file" and one.view.volume == "surface"))
+        down = -(-len(shown) // 2)
+        return replace(first, viewers=tuple(parts), size=(4 * viewer.width(), 2 * viewer.height() * down))
 
     async def copy_command(self) -> str:
         """Put the line for the shell on the clipboard."""
@@ -74,8 +94,7 @@ class Copying:
     def _copied(self, text: str, what: str, *, drawing: bool = True) -> str:
         QGuiApplication.clipboard().setText(text)
         self.reporter.tell(f"Copied the {what}" + (
-            "" if not drawing else " that draws this picture" if self.viewers.count == 1 else
-            " that draws the first viewer"), "done")
+            " that draws this picture" if drawing else ""), "done")
         return text
 
     def picture_source(self) -> dict[str, Any]:

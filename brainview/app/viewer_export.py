@@ -69,6 +69,11 @@ class ViewerExport:
         return Shot(title, brain_map, self.view.rule, self.look(**changes), outlines, self.view.picked,
                     self.drawn_layers())
 
+    def placed_names(self) -> list[str]:
+        """Return the classes of regions whose borders are drawn on the present map."""
+        brain_map = self.drawn_map()
+        return [] if brain_map is None else list(self._placed(brain_map.space))
+
     def drawn_layers(self) -> tuple[Layer, ...]:
         """Return the layers as they are drawn, () for a single map."""
         from brainview.scene.hemisphere import surface_of

@@ -30,6 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stimulus", type=int, default=-1, help="id, for measured, predicted and difference")
     parser.add_argument("--outlines", help="DATASET,SUBJECT,CLASS[,CLASS...]: draw the borders of these regions")
     parser.add_argument("--layers", help="maps over each other as JSON (a list), as the window copies them")
+    parser.add_argument("--viewers", help="several maps side by side as JSON (a list), as linked viewers copy them")
     parser.add_argument("--rule", help="colours as JSON, as the window copies them")
     parser.add_argument("--look", help="arrangement as JSON, as the window copies it")
     parser.add_argument("--size", default="1600x1200", help="pixels, WIDTHxHEIGHT (default 1600x1200)")
@@ -69,8 +70,15 @@ def run(args: argparse.Namespace) -> int:
     if args.brains or args.metrics or args.stimuli:
         return _many(args)
     from brainview.maps.space import VolumeSpace
-    from brainview.pictures import load_map
+    from brainview.pictures import load_map, viewers
 
+    if args.viewers:
+        written = viewers(_json_list(args.viewers, "--viewers"), args.out, size=pair(args.size, "--size"), dpi=args.dpi)
+        if args.json:
+            print_json({"out": str(written)})
+        else:
+            print(f"{written}: {args.size} pixels")
+        return 0
     brain_map = load_map(args.map, index=args.index, brain=args.brain, metric=args.metric, kind=args.kind,
                          stimulus=args.stimulus, fdr=args.fdr, variant=args.variant)
     if args.surface and isinstance(brain_map.space.root, VolumeSpace):

@@ -175,7 +175,7 @@ class Annotations:
     def moved(self, cell: _Cell | None = None) -> None:
         """Follow the camera: letters say what is at each edge, names behind the brain are hidden."""
         for one in self._scene.cells if cell is None else [cell]:
-            letters = one.camera.letters()
+            letters = {**one.camera.letters(), "caption": one.panel.seen_from(one.camera.towards)}
             self._make_room(one)
             for edge, text in self._texts.get(one, {}).items():
                 if edge in letters and text.GetInput() != letters[edge]:

@@ -132,6 +132,12 @@ class Panel:
         who = "Left" if self.sides == ("left",) else "Right" if self.sides == ("right",) else "Both"
         return f"{who} · {self.view}"
 
+    def seen_from(self, towards: np.ndarray) -> str:
+        """Return what is seen from a direction (unit vector, RAS): a brain turned by 45° or more is no longer
+        "lateral"; which side it is stays true."""
+        asked, _ = looking(self.view, self.sides[0])
+        return self.title if float(asked @ towards) > np.cos(np.pi / 4) else self.title.partition(" · ")[0]
+
 
 def panels(layout: str, view: str, sides: tuple[str, ...], surface: str = "inflated") -> list[Panel]:
     """Return the panels of a layout.

@@ -46,6 +46,9 @@ class Recipe:
     size : (int, int)
     on_surface : bool
         A volume map is drawn on the cortex.
+    viewers : tuple of dict
+        What several linked viewers show, see :func:`brainview.pictures.viewers`; empty for one viewer. They draw the
+        picture then, and the fields above tell the first of them.
     """
 
     path: str
@@ -57,10 +60,15 @@ class Recipe:
     size: tuple[int, int] = (1600, 1200)
     on_surface: bool = False
     variant: str = ""
+    viewers: tuple[dict[str, Any], ...] = ()
 
     def as_command(self, out: str = "picture.png") -> str:
         """Return one line for a POSIX shell."""
         words = ["brainview", "snapshot", self.path]
+        if self.viewers:
+            words += ["--viewers", json.dumps(list(self.viewers)), "--size", f"{self.size[0]}x{self.size[1]}", "--out",
+                      out]
+            return " ".join(shlex.quote(w) for w in words)
         for key, value in self.which.items():
             words += [f"--{key}", str(value)]
         if self.outlines is not None:
@@ -77,6 +85,9 @@ class Recipe:
 
     def as_python(self, out: str = "picture.png") -> str:
         """Return a short program."""
+        if self.viewers:
+            parts = "".join(f"    {part!r},\n" for part in self.viewers)
+            return (f"from brainview.pictures import viewers\n\nviewers([\n{parts}], {out!r}, size={self.size!r})\n")
         which = "".join(f", {key}={value!r}" for key, value in self.which.items())
         names = "load_map, load_outlines, picture" if self.outlines else "load_map, picture"
         lines = [f"from brainview.pictures import {names}", "",
@@ -137,6 +148,27 @@ def recipe(app: AppState, view: ViewState, drawn: BrainMap | None, look: Mapping
     return Recipe(path, which, differing, {k: _plain(v) for k, v in look.items()}, outlines,
                   tuple(_plain(entry) for entry in layers.describe(view)), size,
                   on_surface=source.kind == "file" and view.volume == "surface", variant=app.variant)
+
+
+def viewer_part(app: AppState, view: ViewState, title: str, where: Mapping[str, Any], look: Mapping[str, Any],
+                outlines: tuple[str, ...], *, on_surface: bool = False) -> dict[str, Any]:
+    """Return what one of several viewers shows, as :func:`brainview.pictures.viewers` takes it; plain JSON types.
+
+    `where` says where its map is (``path`` and arguments of ``load_map``), `outlines` names classes of the open
+    subject's regions. Raises MissingError for a layer that has no name outside of the window.
+    """
+    unnamed = layers.nameless(view)
+    if unnamed:
+        raise MissingError(f"the layer {unnamed[0]!r} was computed in the window and has no name outside of it",
+                           remedy="Export it as a file (File > Export map), or remove the layer.")
+    part: dict[str, Any] = {"title": title, "map": dict(where), "rule": _plain(view.rule.to_dict()),
+                            "look": {k: _plain(v) for k, v in look.items()}}
+    names = [n for n in outlines if n != SELECTION]
+    if names and app.subject is not None and app.dataset is not None:
+        part["outlines"] = [app.dataset.path, app.subject.id, *names]
+        part |= variant_argument(app)
+    stack = [_plain(entry) for entry in layers.describe(view)]
+    return part | ({"layers": stack} if stack else {}) | ({"on_surface": True} if on_surface else {})
 
 
 def where_of(app: AppState, source: Source) -> dict[str, Any]:

@@ -71,6 +71,31 @@ def test_the_python_draws_the_same_picture(drawn, tmp_path, monkeypatch):
     np.testing.assert_array_equal(pixels(tmp_path / "picture.png"), wanted)
 
 
+def test_two_linked_viewers_are_copied_as_they_are_seen(drawn, tmp_path, monkeypatch, capsys):
+    other = write_map(BrainMap(np.cos(np.arange(20484) / 300).astype(np.float32), surface_space("fsaverage5"),
+                               "other waves", kind="sequential", units="t"), tmp_path / "other.gii")
+    drawn.c.viewers.sources = (Source("file", path=str(other)), Source(), Source())
+    drawn.c.set_viewers(2)
+    (one,) = drawn.window.gallery.others
+    one.viewer.ensure_canvas()
+    drawn.settle()
+    drawn.until(lambda: one.view.map is not None and one.viewer.canvas.scene.cells)
+    recipe = drawn.get(drawn.c.recipe())
+    drawn.c.export_picture(str(tmp_path / "screen.png"), {"white": False, "size": recipe.size, "transparent": False,
+                                                          "dpi": 150.0, "all": True})
+    wanted = pixels(tmp_path / "screen.png")
+    halves = np.split(wanted[:, :wanted.shape[1] // 2 * 2], 2, axis=1)
+    assert (halves[0] != halves[1]).any(axis=2).mean() > 0.05, "two different maps"
+    words = shlex.split(drawn.get(drawn.c.copy_command()))
+    words[words.index("--out") + 1] = str(tmp_path / "again.png")
+    assert main(words[1:]) == 0, capsys.readouterr().err
+    np.testing.assert_array_equal(pixels(tmp_path / "again.png"), wanted)
+    program = drawn.get(drawn.c.copy_python())
+    monkeypatch.chdir(tmp_path)
+    exec(compile(program, "copied", "exec"), {})
+    np.testing.assert_array_equal(pixels(tmp_path / "picture.png"), wanted)
+
+
 def test_a_picture_opens_again_with_colours_surface_and_cameras(drawn, tmp_path):
     wanted = exported(drawn, tmp_path / "screen.png")
     rule = drawn.view.rule

@@ -287,3 +287,11 @@ def test_a_rule_equal_to_the_present_one_asks_for_no_paint(canvas, scene):
     canvas.set_rule(scene.rule.having(threshold=0.33))
     assert asked == [1]
     canvas.on_change = lambda: None
+
+
+def test_a_panel_says_lateral_only_while_it_is():
+    panel = views.panels("grid", "lateral", ("left", "right"))[0]
+    camera = views.Camera(*views.looking("lateral", "left"))
+    assert panel.seen_from(camera.towards) == "Left · lateral"
+    camera.orbit(180.0, 0.0)
+    assert panel.seen_from(camera.towards) == "Left"
