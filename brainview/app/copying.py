@@ -63,10 +63,10 @@ class Copying:
         if drawn is not None and not where_of(self.app, self.app.source):
             where = await self.where_for(self.app.source, drawn)
         first = recipe(self.app, self.view, drawn, told, size, where)
-        shown = self.shown_viewers()
-        if len(shown) < 2:
+        shown, gallery = self.shown_viewers(), self.window.gallery
+        if len(shown) < 2 or gallery is None:
             return first
-        sources = [self.app.source, *(one.source for one in self.window.gallery.others if one.view.map is not None)]
+        sources = [self.app.source, *(one.source for one in gallery.others if one.view.map is not None)]
         parts = []
         for (title, one), source in zip(shown, sources, strict=True):
             found = drawn if one is viewer and drawn is not None else one.view.map
