@@ -176,9 +176,14 @@ def test_wrong_class_is_told_key_by_key(fixture_file):
         load_strictly(model, state)
     with pytest.raises(FormatError, match="no brain encoder"):
         inspect_state({"encoder.weight": torch.zeros(2, 2)})
-    (path.parent / "code.pth").write_bytes(path.read_bytes()[:200])
-    with pytest.raises(FormatError):
-        read_checkpoint(path.parent / "code.pth")
+    whole, cut = path.read_bytes(), path.parent / "cut.pth"
+    for size in (200, 5000, len(whole) // 2, len(whole) - 30):  # torch says OSError, RuntimeError ... for these
+        cut.write_bytes(whole[:size])
+        with pytest.raises(FormatError, match="damaged or cut off"):
+            read_checkpoint(cut)
+    cut.write_text("hello, this is a text")
+    with pytest.raises(FormatError, match="no checkpoint of PyTorch"):
+        read_checkpoint(cut)
 
 
 def test_code_in_a_checkpoint_is_never_run(tmp_path):

@@ -69,9 +69,17 @@ def read_checkpoint(path: os.PathLike | str) -> tuple[dict[str, Tensor], dict[st
         return load_state(file), {}
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as err:
-        raise FormatError(f"is no plain checkpoint: {shown(err, limit=120)}", where=file,
-                          remedy="Only tensors, numbers and lists are read, never code.") from err
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as err:
+        with file.open("rb") as opened:
+            begun = opened.read(4)
+        if not begun.startswith((b"PK", b"\x80")):
+            what = "is no checkpoint of PyTorch at all"
+        elif isinstance(err, pickle.UnpicklingError):
+            what = "holds code or objects beside tensors, and none of it is run"
+        else:
+            what = f"is damaged or cut off ({shown(err, limit=80)})"
+        raise FormatError(what, where=file, remedy="Only tensors, numbers and lists are read, never code. Copy it "
+                          "again, or save its state dict alone.") from err
     state = content.get("model_state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not state or not all(isinstance(v, Tensor) for v in state.values()):
         raise FormatError("holds no table of tensors (model_state_dict)", where=file)

@@ -68,7 +68,8 @@ class BrainConfig:
         if self.epochs < 0 or self.batch < 1 or self.save_every < 1:
             raise MismatchError("epochs, batch and save_every must be positive", where="brainx")
         if self.start == "ridge" and (self.adapt or self.checkpoint):
-            raise MismatchError("start=ridge does not go together with adapt or checkpoint", where="brainx")
+            raise MismatchError("start=ridge does not go together with adapt or checkpoint, which start it",
+                                where="brainx", remedy="Set start=random, or use the preset demo-adapt.")
         if self.scale and self.augment:
             raise MismatchError("pooled targets and augmented pictures do not go together yet", where="brainx")
 
