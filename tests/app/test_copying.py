@@ -21,6 +21,7 @@ from brainview.maps.jobs import open_maps
 from brainview.maps.space import surface_space
 from brainview.pictures import load_map_job
 from brainview.state.app import Source
+from tests.app import fakes
 
 pytestmark = pytest.mark.gui
 
@@ -181,3 +182,36 @@ def test_a_held_map_is_compared_and_the_difference_drawn_kept_and_named(drawn, t
     drawn.do(drawn.c.session.open_project(kept))
     drawn.settle()
     assert "−" in drawn.view.layers[0].map.name and drawn.view.layers[0].rule.limits == (-2.0, 2.0)
+
+
+def test_the_command_names_the_response_set_and_draws_its_map(desk, tmp_path, monkeypatch, capsys):
+    folder, asked = tmp_path / "set", []
+    folder.mkdir()
+
+    def opened(path, subject, variant=None):
+        asked.append(variant)
+        told = fakes.open_subject(subject, variant)
+        own = told["ceiling"]
+        values = own.values[::-1].copy() if variant == "MNI/betas" else own.values
+        return told | {"ceiling": BrainMap(values, own.space, own.name, units=own.units, limits=own.limits)}
+
+    monkeypatch.setattr("brainview.datasets.jobs.open_subject", opened)
+    monkeypatch.setattr("brainview.datasets.jobs.inspect", fakes.inspect)
+    desk.engine.answers["brainview.datasets.jobs:open_subject"] = opened
+    desk.shell._make_viewer = lambda view: Viewer(view, canvas="image")
+    desk.shell.attach_viewer()
+    desk.window.viewer.ensure_canvas()
+    desk.do(desk.c.session.open_dataset(str(folder), subject="subj02"))
+    desk.do(desk.c.session.open_variant("MNI/betas"))
+    desk.until(lambda: desk.window.viewer.canvas.scene.cells)
+    desk.view.outlines = ()
+    desk.settle()
+    wanted = exported(desk, tmp_path / "screen.png")
+    words = shlex.split(desk.get(desk.c.copy_command()))
+    assert words[words.index("--variant") + 1] == "MNI/betas"
+    words[words.index("--out") + 1] = str(tmp_path / "again.png")
+    assert main(words[1:]) == 0, capsys.readouterr().err
+    assert asked[-1] == "MNI/betas"
+    np.testing.assert_array_equal(pixels(tmp_path / "again.png"), wanted)
+    del words[words.index("--variant"):words.index("--variant") + 2]
+    assert main(words[1:]) == 0 and (pixels(tmp_path / "again.png") != wanted).any(), "the first set is another map"
