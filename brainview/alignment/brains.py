@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from brainview.alignment.reliability import denoised_reliability
 from brainview.core.errors import MismatchError, MissingError
 from brainview.core.files import atomic_path, load_npy
 from brainview.core.jobs import QUIET, JobContext, Stage
@@ -39,6 +40,8 @@ class Brains:
         q / sqrt(1 + q^2) of the data set's ncsnr q; ones where the data set has none.
     weighted : bool
         Whether there is a real reliability.
+    denoised : (k,) float32, optional
+        Share of variance as :func:`~brainview.alignment.reliability.denoised_reliability` tells it.
     """
 
     subject: Subject
@@ -47,6 +50,7 @@ class Brains:
     inside: np.ndarray
     reliability: np.ndarray
     weighted: bool
+    denoised: np.ndarray | None = None
 
     def rows_of(self, ids: np.ndarray) -> tuple[np.ndarray, ...]:
         """Return the trials of each stimulus."""
@@ -108,15 +112,17 @@ def load_brains(subject: Subject, *, region: str | None = None, context: JobCont
     keep = np.isin(columns, wanted)
     if not keep.any():
         raise MissingError(f"no voxel of {region or 'the brain'} holds data", where=subject.id)
+    q, whole = subject.ceiling.ncsnr, columns
     columns = columns[keep]
     inside = position[space_index[columns]]
     if not keep.all():
         values = np.ascontiguousarray(values[:, keep])
-    q = subject.ceiling.ncsnr
     if q is None:
         return Brains(subject, values, mask, inside, np.ones(len(columns), np.float32), False)
-    own = np.maximum(np.nan_to_num(np.asarray(q, np.float32)[columns]), 0)
-    return Brains(subject, values, mask, inside, own / np.sqrt(1 + own**2), True)
+    own = np.maximum(np.nan_to_num(np.asarray(q, np.float32)[whole]), 0)
+    denoised = denoised_reliability(own, space_index[whole], GRID)[keep]
+    own = own[keep]
+    return Brains(subject, values, mask, inside, own / np.sqrt(1 + own**2), True, denoised)
 
 
 def _zscored(subject: Subject, context: JobContext) -> tuple[np.ndarray, np.ndarray]:

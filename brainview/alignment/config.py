@@ -16,7 +16,7 @@ class AlignConfig:
     clip: str = "phantom-clip"       # target model: see brainview.features.clip_pair
     captions: str = "auto"           # caption source: see brainview.alignment.targets
     region: str = "brain"            # brain, or a class of regions, or class:region
-    weighting: str = "reliability"   # reliability (q / sqrt(1 + q^2) of the shipped ncsnr) | none
+    weighting: str = "reliability"   # reliability (q / sqrt(1 + q^2) of the shipped ncsnr) | denoised | none
     keep: int = 0                    # ridge-clip, whole-brain: only so many most reliable voxels; 0 = all
     pool: float = 0.0                # ridge of all people: share of the map that is common to them; 0 = one alone
     whiten: float = 0.0              # ridge: see decoders.fit_ridge_clip
@@ -42,7 +42,7 @@ class AlignConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, allowed in (("weighting", ("reliability", "none")), ("targets", ("both", "image", "text")),
+        for name, allowed in (("weighting", ("reliability", "denoised", "none")), ("targets", ("both", "image", "text")),
                               ("start", ("random", "ridge", "teacher")),
                               ("encoder", tuple(ENCODERS))):
             if getattr(self, name) not in allowed:

@@ -23,11 +23,16 @@ from brainview.alignment.patches import PatchGrid
 def voxel_weights(brains: Brains, weighting: str, keep: int = 0, ranking: np.ndarray | None = None) -> np.ndarray:
     """Return (k,) factors of mean square 1: the reliability q / sqrt(1 + q^2), or ones for ``none``.
 
+    ``denoised`` takes the share of variance q^2 / (1 + q^2) of smoothed q^2 without its floor, so that locations without
+    a signal count for nothing and weak ones for little.
+
     With `keep` only so many voxels, first by `ranking` (their reliability by default), have a factor that is not 0:
     estimated reliability of a voxel without a signal is not 0, and a hundred thousand of them drown the others.
     """
     if weighting == "none" or not brains.weighted:
         factors = np.ones(brains.values.shape[1], np.float32)
+    elif weighting == "denoised" and brains.denoised is not None:
+        factors = np.array(brains.denoised, np.float32)
     else:
         factors = np.array(brains.reliability, np.float32)
     if keep and brains.weighted and keep < len(factors):

@@ -1,9 +1,10 @@
-"""The tri-modal contrastive loss and its queue (eq. 1 of the whole-brain alignment paper)."""
+"""The tri-modal contrastive loss and its queue (eq. 1 of the whole-brain alignment paper); MindEye's two losses."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -87,4 +88,41 @@ def trimodal_loss(brain: Tensor, image: Tensor, text: Tensor, ids: Tensor, tempe
             key_ids = brain_ids = torch.cat([ids, queue.entry_ids.to(ids)])
         parts[f"brain_{name}"] = weight * (contrast(brain, keys, ids, key_ids, temperature)
                                            + contrast(other, brains, ids, brain_ids, temperature))
+    return {"loss": sum(parts.values()), **parts}  # type: ignore[dict-item]
+
+
+def mixed(brains: Tensor, source: np.random.Generator, *, share: float = 0.5,
+          beta: float = 0.15) -> tuple[Tensor, Tensor]:
+    """Return brains (n, ...) of which a share is mixed with another of the batch, and (n, n) how much of each is whose.
+
+    The weight of a brain's own part is drawn from Beta(beta, beta) (MixCo, Kim et al. 2020; both numbers MindEye's).
+    """
+    count = len(brains)
+    own = source.beta(beta, beta, count).astype(np.float32)
+    own[source.random(count) >= share] = 1.0
+    partner = source.permutation(count)
+    goal = np.diag(own)
+    goal[np.arange(count), partner] += 1 - own
+    weight = torch.from_numpy(own).view(-1, *[1] * (brains.ndim - 1))
+    return brains * weight + brains[torch.from_numpy(partner)] * (1 - weight), torch.from_numpy(goal)
+
+
+def mindeye_loss(brain: Tensor, image: Tensor, text: Tensor, temperature: float, *, goal: Tensor | None = None,
+                 image_weight: float = 1.0, text_weight: float = 1.0) -> dict[str, Tensor]:
+    """Return ``loss`` and its parts as :func:`trimodal_loss` does, after MindEye (Scotti et al. 2023, eqs. 1 and 2).
+
+    With the `goal` of :func:`mixed` (n, n) it is BiMixCo, each brain against what it was mixed from; without, SoftCLIP:
+    against the softmax of the targets' own likeness. Both directions are added, as in eq. (1) here.
+    """
+    parts = {}
+    for name, other, weight in (("image", image, image_weight), ("text", text, text_weight)):
+        if weight == 0:
+            continue
+        logits = brain @ other.T / temperature
+        if goal is None:
+            there = back = F.softmax(other @ other.T / temperature, 1)
+        else:
+            there, back = goal.to(logits), goal.T.to(logits)
+        parts[f"brain_{name}"] = -weight * ((F.log_softmax(logits, 1) * there).sum(1).mean()
+                                            + (F.log_softmax(logits.T, 1) * back).sum(1).mean())
     return {"loss": sum(parts.values()), **parts}  # type: ignore[dict-item]

@@ -16,7 +16,7 @@ from accelerate import Accelerator
 from accelerate.utils import gather
 from torch import Tensor, nn
 
-from brainview.alignment.loss import EmbeddingQueue, trimodal_loss
+from brainview.alignment.loss import EmbeddingQueue, mindeye_loss, mixed, trimodal_loss
 from brainview.alignment.retrieval import ranks
 from brainview.core.device import mixed
 from brainview.core.errors import MismatchError
@@ -50,6 +50,8 @@ class FitConfig:
         `patience` epochs without a better validation end the training; 0 = never.
     judge_start : bool
         The weights at the start compete too, as epoch 0.
+    loss : str
+        ``trimodal`` (eq. 1), or ``mindeye``: BiMixCo in the first third of the steps, SoftCLIP after; no queue.
     """
 
     epochs: int = 150
@@ -68,6 +70,7 @@ class FitConfig:
     seed: int = 0
     patience: int = 0
     judge_start: bool = False
+    loss: str = "trimodal"
 
     def having(self, **changes: Any) -> FitConfig:
         """Return a copy with some fields changed."""
@@ -155,7 +158,8 @@ class Fit:
         self.optimizer = torch.optim.AdamW(decay_groups(model.named_parameters(), config.weight_decay), lr=config.lr)
         self.model, self.optimizer = self.accelerator.prepare(model, self.optimizer)
         self.device = self.accelerator.device
-        self.queue = EmbeddingQueue(config.queue, train.image.shape[1], self.device) if config.queue else None
+        self.queue = EmbeddingQueue(config.queue, train.image.shape[1], self.device) \
+            if config.queue and config.loss == "trimodal" else None
         self.epoch, self.best, self.since_best = 0, float("-inf"), 0
 
     @property
@@ -186,11 +190,13 @@ class Fit:
         order = source.permutation(len(self.train))
         sums: dict[str, float] = {}
         self.model.train()
-        for step in range(self.steps_per_epoch):
-            context.check()
-            items = order[step * self.batch:(step + 1) * self.batch]
-            for key, value in self._step(items, source, self.epoch * self.steps_per_epoch + step).items():
-                sums[key] = sums.get(key, 0.0) + value
+        with torch.random.fork_rng(devices=[]):  # dropout too: a resumed epoch is the one that was cut
+            torch.manual_seed(1_000_003 * config.seed + 1009 * self.epoch + self.accelerator.process_index)
+            for step in range(self.steps_per_epoch):
+                context.check()
+                items = order[step * self.batch:(step + 1) * self.batch]
+                for key, value in self._step(items, source, self.epoch * self.steps_per_epoch + step).items():
+                    sums[key] = sums.get(key, 0.0) + value
         return {k: v / self.steps_per_epoch for k, v in sums.items()}
 
     def _step(self, items: np.ndarray, source: np.random.Generator, number: int) -> dict[str, float]:
@@ -198,8 +204,11 @@ class Fit:
         x = self.train.batch(items, source if config.one_repetition else None)
         if config.noise:
             x = x + config.noise * torch.from_numpy(source.standard_normal(x.shape, np.float32))
+        goal, steps = None, config.epochs * self.steps_per_epoch
+        if config.loss == "mindeye" and 3 * number < steps:
+            x, goal = mixed(x, source)
         mine = slice(rank * len(items) // world, (rank + 1) * len(items) // world)
-        rate = config.lr * warmup_cosine(number, config.epochs * self.steps_per_epoch, warmup=config.warmup,
+        rate = config.lr * warmup_cosine(number, steps, warmup=config.warmup,
                                          floor=config.final_lr / config.lr)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
@@ -209,8 +218,10 @@ class Fit:
         image, text = (torch.from_numpy(np.asarray(v[items], np.float32)).to(self.device)
                        for v in (self.train.image, self.train.text))
         ids = torch.from_numpy(self.train.ids[items]).to(self.device)
-        parts = trimodal_loss(brain, image, text, ids, config.temperature, queue=self.queue,
-                              image_weight=config.image_weight, text_weight=config.text_weight)
+        weights = {"image_weight": config.image_weight, "text_weight": config.text_weight}
+        parts = mindeye_loss(brain, image, text, config.temperature, goal=goal, **weights) \
+            if config.loss == "mindeye" else \
+            trimodal_loss(brain, image, text, ids, config.temperature, queue=self.queue, **weights)
         self.optimizer.zero_grad(set_to_none=True)
         # processes average their gradients; each holds the gradient of its own share of the batch, whose sum is wanted
         self.accelerator.backward(parts["loss"] * world)

@@ -53,11 +53,16 @@ class Task:
     @property
     def ranking(self) -> np.ndarray:
         """(k,) reliability that decides which voxels are kept: the mean over pooled people."""
-        rows = [self.brains.reliability]
+        rows = [ranking_of(self.brains, self.config.weighting)]
         for other in self.others:
             at, known = same_places(other.brains, self.brains)
-            rows.append(other.brains.reliability[at] * known)
+            rows.append(ranking_of(other.brains, self.config.weighting)[at] * known)
         return np.mean(rows, axis=0)
+
+
+def ranking_of(brains: Brains, weighting: str) -> np.ndarray:
+    """Return (k,) what tells reliable voxels from others under a way of weighting."""
+    return brains.denoised if weighting == "denoised" and brains.denoised is not None else brains.reliability
 
 
 def same_places(theirs: Brains, own: Brains) -> tuple[np.ndarray, np.ndarray]:
