@@ -44,10 +44,13 @@ class Cell:
 
 
 #: The compared methods with the settings that a phantom of some hundred images bears; the first is the reference.
-METHODS = (Cell("ridge-clip", "ridge-clip", {}), Cell("ridge-clip pooled", "ridge-clip", {"preset": "pooled"}),
+METHODS = (Cell("ridge-clip", "ridge-clip", {"preset": "demo"}),
+           Cell("ridge-clip pooled", "ridge-clip", {"preset": "pooled"}),
            Cell("whole-brain", "whole-brain", {"preset": "demo"}),
            Cell("mindeye", "mindeye", {"preset": "small"}), Cell("mindeye2", "mindeye2", {"preset": "small"}),
-           Cell("tgbd", "tgbd", {"preset": "small"}))
+           Cell("tgbd", "tgbd", {"preset": "small"}), Cell("ridge-clip plain", "ridge-clip", {"preset": "plain"}),
+           Cell("mindeye from scratch", "mindeye", {"preset": "scratch"}),
+           Cell("mindeye2 from scratch", "mindeye2", {"preset": "scratch"}))
 #: What is varied in the ablation table, one thing at a time; the first is the reference.
 ABLATIONS: dict[str, dict[str, Any]] = {
     "image and text, whole brain": {}, "image only": {"targets": "image"}, "text only": {"targets": "text"},

@@ -22,7 +22,8 @@ class AlignConfig:
     whiten: float = 0.0              # ridge: see decoders.fit_ridge_clip
     encoder: str = "live"            # preset of sizes: tiny, quick, live, small, base, paper
     patch: int = 0                   # 0 = the preset's
-    start: str = "random"            # whole-brain: random | ridge | teacher (see brainview.alignment.warm_start)
+    start: str = "random"            # random | ridge | teacher (see brainview.alignment.warm_start, .linear_start)
+    loss: str = "trimodal"           # trimodal (eq. 1) | mindeye (BiMixCo, then SoftCLIP)
     targets: str = "both"            # both | image | text
     epochs: int = 30
     batch: int = 64
@@ -42,8 +43,9 @@ class AlignConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, allowed in (("weighting", ("reliability", "denoised", "none")), ("targets", ("both", "image", "text")),
-                              ("start", ("random", "ridge", "teacher")),
+        for name, allowed in (("weighting", ("reliability", "denoised", "none")),
+                              ("targets", ("both", "image", "text")), ("start", ("random", "ridge", "teacher")),
+                              ("loss", ("trimodal", "mindeye")),
                               ("encoder", tuple(ENCODERS))):
             if getattr(self, name) not in allowed:
                 raise MismatchError(f"must be one of {', '.join(allowed)}, got {getattr(self, name)!r}", where=name)

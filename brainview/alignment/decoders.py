@@ -23,8 +23,8 @@ from brainview.alignment.patches import PatchGrid
 def voxel_weights(brains: Brains, weighting: str, keep: int = 0, ranking: np.ndarray | None = None) -> np.ndarray:
     """Return (k,) factors of mean square 1: the reliability q / sqrt(1 + q^2), or ones for ``none``.
 
-    ``denoised`` takes the share of variance q^2 / (1 + q^2) of smoothed q^2 without its floor, so that locations without
-    a signal count for nothing and weak ones for little.
+    ``denoised`` takes the share of variance q^2 / (1 + q^2) of smoothed q^2 without its floor: locations without a
+    signal count for nothing and weak ones for little.
 
     With `keep` only so many voxels, first by `ranking` (their reliability by default), have a factor that is not 0:
     estimated reliability of a voxel without a signal is not 0, and a hundred thousand of them drown the others.
@@ -66,11 +66,16 @@ class VoxelEncoder(nn.Module):
         return self.encoder(self.patches(voxels))
 
 
+def read_chosen(voxels: Tensor, chosen: Tensor) -> Tensor:
+    """Return (B, m) chosen columns of (B, k) voxels, or (B, m) voxels as they are."""
+    return voxels if voxels.shape[1] == len(chosen) else voxels[:, chosen]
+
+
 class VoxelMLP(nn.Module):
     """A residual MLP over the most reliable voxels, after MindEye (Scotti et al. 2023).
 
-    Simplified: one global embedding instead of 257 tokens, no diffusion prior, the tri-modal loss instead of BiMixCo
-    and SoftCLIP, and a narrower hidden layer.
+    Simplified: one global embedding instead of 257 tokens, aligned with pictures and texts alike; no diffusion prior; a
+    narrower hidden layer. It takes (B, k) voxels of which `chosen` are read, or these alone.
     """
 
     def __init__(self, chosen: np.ndarray, weight: np.ndarray, embed: int, hidden: int, blocks: int,
@@ -86,7 +91,7 @@ class VoxelMLP(nn.Module):
 
     def forward(self, voxels: Tensor) -> Tensor:
         """Return (B, embed) unit vectors of (B, k) voxels."""
-        x = self.first(voxels[:, self.chosen] * self.weight)
+        x = self.first(read_chosen(voxels, self.chosen) * self.weight)
         for block in self.blocks:
             x = x + block(x)
         return F.normalize(self.last(x), dim=-1)

@@ -14,10 +14,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from brainview.alignment.train import AlignmentData
+from brainview.core.jobs import QUIET, JobContext
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from brainview.alignment.workflow import Task
 
 
 @torch.no_grad()
@@ -55,7 +57,18 @@ def quiet(norms: Sequence[nn.LayerNorm]) -> None:
         norm.bias.zero_()
 
 
-def means(data: AlignmentData, columns: np.ndarray | slice = slice(None)) -> np.ndarray:
-    """Return (n, k) float32 mean brains of every stimulus."""
-    return np.concatenate([data.batch(np.arange(start, min(start + 64, len(data))), None).numpy()[:, columns]
-                           for start in range(0, len(data), 64)])
+def begin_as_ridge(first: nn.Module, last: nn.Module, task: Task, chosen: np.ndarray, weight: np.ndarray,
+                   context: JobContext = QUIET) -> int:
+    """Write the ridge of a task (to images, texts or both; of all people where they are pooled) into an MLP.
+
+    Parameters
+    ----------
+    chosen : columns that `first` takes
+    weight : (len(chosen),) factors that the model multiplies them with
+    """
+    from brainview.alignment.whole_brain import linear_teacher
+
+    assert isinstance(first, nn.Linear) and isinstance(last, nn.Linear)
+    coef = linear_teacher(task, context)[chosen]
+    values = task.brains.mean(task.train, columns=chosen, context=context) * weight
+    return write_linear(first, last, values, np.where(weight[:, None] > 0, coef / np.maximum(weight, 1e-6)[:, None], 0))

@@ -1,8 +1,9 @@
 """System ``mindeye2``: a ridge per person into a shared width, then a residual MLP, after MindEye2 (Scotti 2024).
 
-Simplified: one person at a time by default, so the shared layer is not shared (the source pretrains it over seven
-people); one global embedding instead of 256 tokens, no diffusion prior, no low-level branch; the tri-modal loss of eq.
-(1) instead of BiMixCo and SoftCLIP. The per-person layer is linear and penalised (weight decay), as there.
+Simplified: what is shared between people is the ridge that training begins from (a map common to all plus one of each,
+share `pool`), not gradient steps on seven people's trials; one global embedding instead of 256 tokens, no diffusion
+prior, no low-level branch. The per-person layer is linear and penalised (weight decay), as there; losses are BiMixCo
+and SoftCLIP.
 """
 
 from __future__ import annotations
@@ -15,17 +16,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from brainview.alignment.decoders import voxel_weights
-from brainview.alignment.mindeye import chosen_voxels
+from brainview.alignment.decoders import read_chosen, voxel_weights
+from brainview.alignment.linear_start import begin_as_ridge
+from brainview.alignment.mindeye import SMALL, chosen_voxels
 from brainview.alignment.whole_brain import run_fit
 from brainview.alignment.workflow import COLUMNS as COLUMNS
 from brainview.alignment.workflow import Embeddings, Task, train_system
-from brainview.core.jobs import QUIET, JobContext
+from brainview.core.jobs import QUIET, JobContext, Stage
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "small": {"hidden": 256, "blocks": 2, "lr": 1e-3, "epochs": 40, "noise": 0.5, "weight_decay": 0.2},
-    "paper": {"clip": "ViT-H-14:laion2b_s32b_b79k", "hidden": 4096, "blocks": 4, "voxels": 15000, "epochs": 150,
-              "batch": 256, "patience": 0, "weighting": "none", "precision": "bf16"},
+    "small": SMALL | {"start": "teacher", "pool": 0.5, "weight_decay": 0.2},
+    "scratch": SMALL | {"start": "random", "lr": 1e-3, "epochs": 30, "patience": 8, "weight_decay": 0.2},
+    "paper": {"clip": "ViT-H-14:laion2b_s32b_b79k", "loss": "mindeye", "hidden": 4096, "blocks": 4, "voxels": 15000,
+              "region": "nsdgeneral", "epochs": 150, "batch": 256, "patience": 0, "weighting": "none", "queue": 0,
+              "precision": "bf16"},
 }
 SIMPLIFIED = " ".join((__doc__ or "").split("Simplified: ")[-1].split())
 
@@ -50,10 +54,11 @@ class SharedSpaceMLP(nn.Module):
         self.last = nn.Sequential(nn.LayerNorm(hidden), nn.GELU(), nn.Linear(hidden, embed))
         for block in self.blocks:
             nn.init.zeros_(block[-1].weight)  # type: ignore[index]
+            nn.init.zeros_(block[-1].bias)  # type: ignore[index]
 
     def forward(self, voxels: Tensor) -> Tensor:
         """Return (B, embed) unit vectors."""
-        x = self.ridge(voxels[:, self.chosen] * self.weight)
+        x = self.ridge(read_chosen(voxels, self.chosen) * self.weight)
         for block in self.blocks:
             x = x + block(x)
         return F.normalize(self.last(x), dim=-1)
@@ -68,11 +73,14 @@ def train(path: os.PathLike | str, run: os.PathLike | str, *, subjects: list[str
 def fit(task: Task, context: JobContext) -> tuple[Embeddings, dict[str, Any]]:
     """Train, stop by the validation part, and return the test embeddings."""
     config = task.config
-    chosen = chosen_voxels(task.brains.reliability, config.voxels)
+    chosen = chosen_voxels(task.ranking if config.weighting != "none" else task.brains.reliability, config.voxels)
+    weight = voxel_weights(task.brains, config.weighting)[chosen]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        model = SharedSpaceMLP(chosen, voxel_weights(task.brains, config.weighting)[chosen],
-                               task.targets.image.shape[1], config.hidden, config.blocks, config.dropout)
-    card = {"what": "ridge to a shared width, residual MLP", "simplified": SIMPLIFIED,
+        model = SharedSpaceMLP(chosen, weight, task.targets.image.shape[1], config.hidden, config.blocks,
+                               config.dropout)
+    if config.start != "random" and not task.folder.has_generation:
+        begin_as_ridge(model.ridge, model.last[2], task, chosen, weight, Stage(context, 0, 0.3))
+    card = {"what": "ridge to a shared width, residual MLP", "simplified": SIMPLIFIED, "start": config.start,
             "parameters": sum(p.numel() for p in model.parameters()), "voxels_used": len(chosen)}
-    return run_fit(model, task, card, context)
+    return run_fit(model, task, card, Stage(context, 0.3, 1), chosen)

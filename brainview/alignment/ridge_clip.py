@@ -16,7 +16,8 @@ from brainview.core.jobs import QUIET, JobContext
 from brainview.training.run import RunFolder
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "demo": {}, "pooled": {"keep": 20000, "pool": 0.5, "whiten": 1.0},
+    "demo": {"weighting": "denoised", "keep": 20000, "whiten": 1.0},
+    "pooled": {"weighting": "denoised", "keep": 20000, "pool": 0.5, "whiten": 1.0}, "plain": {},
     "unweighted": {"weighting": "none"},
     "paper": {"clip": "ViT-H-14:laion2b_s32b_b79k", "weighting": "none", "region": "nsdgeneral"},
 }

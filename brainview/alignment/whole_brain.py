@@ -66,20 +66,37 @@ def linear_teacher(task: Task, context: JobContext) -> np.ndarray:
     return out
 
 
-def run_fit(model: Any, task: Task, card: dict[str, Any], context: JobContext) -> tuple[Embeddings, dict[str, Any]]:
-    """Train any module of (B, k) voxels by the shared loop; returns test embeddings and what it says of itself."""
+def run_fit(model: Any, task: Task, card: dict[str, Any], context: JobContext,
+            columns: np.ndarray | None = None) -> tuple[Embeddings, dict[str, Any]]:
+    """Train any module of (B, k) voxels by the shared loop; returns test embeddings and what it says of itself.
+
+    With `columns` the module is given these voxels only, which spares reading and noise of all the others.
+    """
     settings = fit_config(task.config, task.targets.story["temperature"])
     about = {"subject": task.brains.subject.id, "dataset": task.brains.subject.dataset,
              "phantom": task.brains.subject.phantom, "targets": task.targets.story, **card}
-    trained = Fit(model, alignment_data(task, task.train), alignment_data(task, task.val), settings, task.folder,
-                  about).run(context)
+    parts = [alignment_data(task, ids) for ids in (task.train, task.val, task.test)]
+    if columns is not None:
+        few = chosen_values(task, columns, context)
+        parts = [replace(part, inputs=few) for part in parts]
+    trained = Fit(model, parts[0], parts[1], settings, task.folder, about).run(context)
     history = task.folder.history()
     best = max(history, key=lambda r: r["val_mrr"])
-    brain = encode(trained, alignment_data(task, task.test), context=context)
+    brain = encode(trained, parts[2], context=context)
     held = task.targets.of(task.test)
     story = {**card, "epochs": len(history), "best_epoch": best["epoch"], "train_loss": history[-1].get("loss"),
              "val_image_r1": best["val_image_r1"], "val_text_r1": best["val_text_r1"], "val_images": len(task.val)}
     return Embeddings(brain, brain, held.image, held.text), story
+
+
+def chosen_values(task: Task, columns: np.ndarray, context: JobContext = QUIET) -> np.ndarray:
+    """Return (trials, len(columns)) float16 values of some voxels of all trials, in memory."""
+    values = task.brains.values
+    out = np.empty((len(values), len(columns)), values.dtype)
+    for start in range(0, len(values), 64):
+        context.check()
+        out[start:start + 64] = np.asarray(values[start:start + 64])[:, columns]
+    return out
 
 
 def alignment_data(task: Task, ids: np.ndarray) -> AlignmentData:
@@ -94,7 +111,7 @@ def fit_config(config: AlignConfig, temperature: float) -> FitConfig:
                      temperature=config.temperature or temperature, queue=config.queue, noise=config.noise,
                      image_weight=float(config.targets != "text"), text_weight=float(config.targets != "image"),
                      precision=config.precision, seed=config.seed, patience=config.patience,
-                     judge_start=config.start != "random")
+                     judge_start=config.start != "random", loss=config.loss)
 
 
 def load_encoder(run: os.PathLike | str, subject: str) -> tuple[VoxelEncoder, dict[str, Any]]:

@@ -202,3 +202,79 @@ def test_a_start_from_a_teacher_answers_as_the_teacher_and_only_kept_voxels_coun
     said = unit((task.brains.mean(task.test) - task.brains.mean(task.train).mean(0)) @ teacher)
     assert float((said * found.to_image).sum(1).mean()) > 0.75
     assert metrics_of(retrieval_rows(found), task)["brain→image R@1"] >= 0.6
+
+
+def test_an_mlp_begins_as_the_ridge_and_its_blocks_without_effect(tmp_path):
+    from brainview.alignment.whole_brain import linear_teacher
+
+    for system, fit in (("mindeye", fit_mlp), ("mindeye2", fit_shared)):
+        task = Planted(tmp_path / system).task(system, start="ridge", epochs=0, hidden=64, blocks=2, loss="mindeye")
+        found, story = fit(task, QUIET)
+        coef = linear_teacher(task, QUIET)
+        coef[np.setdiff1d(np.arange(len(coef)), chosen_voxels(task.brains.reliability, 80))] = 0
+        center = task.brains.mean(task.train).mean(0)
+        want = unit((task.brains.mean(task.test) - center) @ coef)
+        np.testing.assert_allclose(found.to_image, want, atol=2e-3)
+        assert story["best_epoch"] == 0 and story["start"] == "ridge"
+
+
+def test_a_convolutional_net_begins_with_components_and_a_ridge_from_them(tmp_path):
+    task = Planted(tmp_path).task("tgbd", start="ridge", epochs=0)
+    found, story = fit_volume(task, QUIET)
+    assert metrics_of(retrieval_rows(found), task)["brain→image R@1"] >= 3 / 40 and story["best_epoch"] == 0
+
+
+def test_mindeye_losses_pull_a_mixed_brain_to_both_and_resume_is_exact_with_dropout(tmp_path):
+    import torch
+
+    from brainview.alignment.loss import mindeye_loss, mixed
+
+    x, goal = mixed(torch.eye(6), np.random.default_rng(1), share=1.0, beta=1.0)
+    np.testing.assert_allclose(goal.sum(1), 1, atol=1e-6)
+    np.testing.assert_allclose(x, goal, atol=1e-6)  # brains that are unit vectors: what they are mixed from is seen
+    target = torch.eye(6)
+    near, far = (mindeye_loss(b, target, target, 0.1, goal=goal)["loss"] for b in (x, x.roll(1, 0)))
+    assert near < far
+    soft = mindeye_loss(target, target, target, 0.1)
+    assert soft["loss"] == pytest.approx(2 * float(soft["brain_image"]))
+    options = {"loss": "mindeye", "epochs": 3, "dropout": 0.5}
+    whole = Planted(tmp_path / "a").task("mindeye", **options)
+    fit_mlp(whole, QUIET)
+
+    class Stop:
+        left = 8
+
+        def report(self, *rest):
+            pass
+
+        log = report
+
+        def check(self):
+            self.left -= 1
+            if self.left < 0:
+                raise Cancelled
+
+    from brainview.core.errors import Cancelled
+
+    cut = Planted(tmp_path / "b").task("mindeye", **options)
+    with pytest.raises(Cancelled):
+        fit_mlp(cut, Stop())
+    fit_mlp(cut, QUIET)
+    assert [r["loss"] for r in whole.folder.history()] == [r["loss"] for r in cut.folder.history()]
+
+
+def test_reliability_of_neighbours_leaves_out_what_has_no_signal():
+    from brainview.alignment.reliability import denoised_reliability
+
+    rng = np.random.default_rng(0)
+    shape = (20, 20, 20)
+    truth = np.zeros(shape, np.float32)
+    truth[4:10, 4:10, 4:10] = 0.6
+    estimate = np.sqrt(np.maximum(truth.ravel()**2 + 0.15 * rng.standard_normal(truth.size), 0))
+    found = denoised_reliability(estimate, np.arange(truth.size), shape)
+    inside = truth.ravel() > 0
+    own = estimate**2 / (1 + estimate**2)
+    assert found[inside].mean() > 10 * found[~inside].mean() and own[inside].mean() < 6 * own[~inside].mean()
+    place = np.flatnonzero(rng.random(truth.size) < 0.7)  # a brain with holes
+    part = denoised_reliability(estimate[place], place, shape)
+    assert np.corrcoef(part, found[place])[0, 1] > 0.9
