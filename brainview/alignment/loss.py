@@ -91,7 +91,7 @@ def trimodal_loss(brain: Tensor, image: Tensor, text: Tensor, ids: Tensor, tempe
     return {"loss": sum(parts.values()), **parts}  # type: ignore[dict-item]
 
 
-def mixed(brains: Tensor, source: np.random.Generator, *, share: float = 0.5,
+def mixed_brains(brains: Tensor, source: np.random.Generator, *, share: float = 0.5,
           beta: float = 0.15) -> tuple[Tensor, Tensor]:
     """Return brains (n, ...) of which a share is mixed with another of the batch, and (n, n) how much of each is whose.
 
@@ -111,7 +111,7 @@ def mindeye_loss(brain: Tensor, image: Tensor, text: Tensor, temperature: float,
                  image_weight: float = 1.0, text_weight: float = 1.0) -> dict[str, Tensor]:
     """Return ``loss`` and its parts as :func:`trimodal_loss` does, after MindEye (Scotti et al. 2023, eqs. 1 and 2).
 
-    With the `goal` of :func:`mixed` (n, n) it is BiMixCo, each brain against what it was mixed from; without, SoftCLIP:
+    With the `goal` of :func:`mixed_brains` (n, n) it is BiMixCo, each brain against what it was mixed from; without, SoftCLIP:
     against the softmax of the targets' own likeness. Both directions are added, as in eq. (1) here.
     """
     parts = {}

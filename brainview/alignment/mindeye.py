@@ -21,7 +21,7 @@ from brainview.core.jobs import QUIET, JobContext, Stage
 
 #: Settings that both MindEyes share on some hundred images; chosen on validation images of the phantom's four people.
 SMALL: dict[str, Any] = {"loss": "mindeye", "start": "ridge", "weighting": "denoised", "whiten": 1.0, "voxels": 20000,
-                         "keep": 20000, "hidden": 256, "blocks": 2, "lr": 1e-4, "epochs": 12, "noise": 0.5,
+                         "keep": 20000, "hidden": 256, "blocks": 2, "lr": 3e-6, "epochs": 12, "noise": 0.5,
                          "patience": 4, "queue": 0, "temperature": 0.05}
 PRESETS: dict[str, dict[str, Any]] = {
     "small": SMALL,

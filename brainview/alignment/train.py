@@ -16,7 +16,7 @@ from accelerate import Accelerator
 from accelerate.utils import gather
 from torch import Tensor, nn
 
-from brainview.alignment.loss import EmbeddingQueue, mindeye_loss, mixed, trimodal_loss
+from brainview.alignment.loss import EmbeddingQueue, mindeye_loss, mixed_brains, trimodal_loss
 from brainview.alignment.retrieval import ranks
 from brainview.core.device import mixed
 from brainview.core.errors import MismatchError
@@ -206,7 +206,7 @@ class Fit:
             x = x + config.noise * torch.from_numpy(source.standard_normal(x.shape, np.float32))
         goal, steps = None, config.epochs * self.steps_per_epoch
         if config.loss == "mindeye" and 3 * number < steps:
-            x, goal = mixed(x, source)
+            x, goal = mixed_brains(x, source)
         mine = slice(rank * len(items) // world, (rank + 1) * len(items) // world)
         rate = config.lr * warmup_cosine(number, steps, warmup=config.warmup,
                                          floor=config.final_lr / config.lr)

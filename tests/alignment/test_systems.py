@@ -227,9 +227,9 @@ def test_a_convolutional_net_begins_with_components_and_a_ridge_from_them(tmp_pa
 def test_mindeye_losses_pull_a_mixed_brain_to_both_and_resume_is_exact_with_dropout(tmp_path):
     import torch
 
-    from brainview.alignment.loss import mindeye_loss, mixed
+    from brainview.alignment.loss import mindeye_loss, mixed_brains
 
-    x, goal = mixed(torch.eye(6), np.random.default_rng(1), share=1.0, beta=1.0)
+    x, goal = mixed_brains(torch.eye(6), np.random.default_rng(1), share=1.0, beta=1.0)
     np.testing.assert_allclose(goal.sum(1), 1, atol=1e-6)
     np.testing.assert_allclose(x, goal, atol=1e-6)  # brains that are unit vectors: what they are mixed from is seen
     target = torch.eye(6)
