@@ -111,8 +111,8 @@ def mindeye_loss(brain: Tensor, image: Tensor, text: Tensor, temperature: float,
                  image_weight: float = 1.0, text_weight: float = 1.0) -> dict[str, Tensor]:
     """Return ``loss`` and its parts as :func:`trimodal_loss` does, after MindEye (Scotti et al. 2023, eqs. 1 and 2).
 
-    With the `goal` of :func:`mixed_brains` (n, n) it is BiMixCo, each brain against what it was mixed from; without, SoftCLIP:
-    against the softmax of the targets' own likeness. Both directions are added, as in eq. (1) here.
+    With the `goal` of :func:`mixed_brains` (n, n) it is BiMixCo, each brain against what it was mixed from; without,
+    SoftCLIP: against the softmax of the targets' own likeness. Both directions are added, as in eq. (1) here.
     """
     parts = {}
     for name, other, weight in (("image", image, image_weight), ("text", text, text_weight)):
