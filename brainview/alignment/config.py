@@ -23,7 +23,7 @@ class AlignConfig:
     encoder: str = "live"            # preset of sizes: tiny, quick, live, small, base, paper
     patch: int = 0                   # 0 = the preset's
     start: str = "random"            # random | ridge | teacher (see brainview.alignment.warm_start, .linear_start)
-    loss: str = "trimodal"           # trimodal (eq. 1) | mindeye (BiMixCo, then SoftCLIP)
+    objective: str = "trimodal"      # trimodal (eq. 1) | mindeye (BiMixCo, then SoftCLIP)
     targets: str = "both"            # both | image | text
     epochs: int = 30
     batch: int = 64
@@ -45,7 +45,7 @@ class AlignConfig:
     def __post_init__(self) -> None:
         for name, allowed in (("weighting", ("reliability", "denoised", "none")),
                               ("targets", ("both", "image", "text")), ("start", ("random", "ridge", "teacher")),
-                              ("loss", ("trimodal", "mindeye")),
+                              ("objective", ("trimodal", "mindeye")),
                               ("encoder", tuple(ENCODERS))):
             if getattr(self, name) not in allowed:
                 raise MismatchError(f"must be one of {', '.join(allowed)}, got {getattr(self, name)!r}", where=name)

@@ -20,13 +20,15 @@ from brainview.alignment.workflow import Embeddings, Task, ranking_of, train_sys
 from brainview.core.jobs import QUIET, JobContext, Stage
 
 #: Settings that both MindEyes share on some hundred images; chosen on validation images of the phantom's four people.
-SMALL: dict[str, Any] = {"loss": "mindeye", "start": "ridge", "weighting": "denoised", "whiten": 1.0, "voxels": 20000,
-                         "keep": 20000, "hidden": 256, "blocks": 2, "lr": 3e-6, "epochs": 12, "noise": 0.5,
-                         "patience": 4, "queue": 0, "temperature": 0.05}
+SMALL: dict[str, Any] = {"objective": "mindeye", "start": "ridge", "weighting": "denoised", "whiten": 1.0, "voxels": 20000,
+                         "keep": 20000, "hidden": 256, "blocks": 2, "lr": 1e-5, "epochs": 6, "noise": 1.0,
+                         "dropout": 0.0, "patience": 4, "queue": 0, "temperature": 0.1}
+SCRATCH: dict[str, Any] = {"start": "random", "lr": 1e-3, "epochs": 30, "patience": 8, "weight_decay": 0.2,
+                           "dropout": 0.5}
 PRESETS: dict[str, dict[str, Any]] = {
     "small": SMALL,
-    "scratch": SMALL | {"start": "random", "lr": 1e-3, "epochs": 30, "patience": 8, "weight_decay": 0.2},
-    "paper": {"clip": "ViT-H-14:laion2b_s32b_b79k", "loss": "mindeye", "hidden": 4096, "blocks": 4, "voxels": 15000,
+    "scratch": SMALL | SCRATCH,
+    "paper": {"clip": "ViT-H-14:laion2b_s32b_b79k", "objective": "mindeye", "hidden": 4096, "blocks": 4, "voxels": 15000,
               "region": "nsdgeneral", "epochs": 240, "batch": 256, "patience": 0, "weighting": "none", "queue": 0,
               "precision": "bf16"},
 }

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from brainview.alignment.decoders import read_chosen, voxel_weights
 from brainview.alignment.linear_start import begin_as_ridge
-from brainview.alignment.mindeye import SMALL, chosen_voxels
+from brainview.alignment.mindeye import SCRATCH, SMALL, chosen_voxels
 from brainview.alignment.whole_brain import run_fit
 from brainview.alignment.workflow import COLUMNS as COLUMNS
 from brainview.alignment.workflow import Embeddings, Task, train_system
@@ -26,8 +26,8 @@ from brainview.core.jobs import QUIET, JobContext, Stage
 
 PRESETS: dict[str, dict[str, Any]] = {
     "small": SMALL | {"start": "teacher", "pool": 0.5, "weight_decay": 0.2},
-    "scratch": SMALL | {"start": "random", "lr": 1e-3, "epochs": 30, "patience": 8, "weight_decay": 0.2},
-    "paper": {"clip": "ViT-H-14:laion2b_s32b_b79k", "loss": "mindeye", "hidden": 4096, "blocks": 4, "voxels": 15000,
+    "scratch": SMALL | SCRATCH,
+    "paper": {"clip": "ViT-H-14:laion2b_s32b_b79k", "objective": "mindeye", "hidden": 4096, "blocks": 4, "voxels": 15000,
               "region": "nsdgeneral", "epochs": 150, "batch": 256, "patience": 0, "weighting": "none", "queue": 0,
               "precision": "bf16"},
 }

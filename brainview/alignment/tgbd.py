@@ -26,7 +26,7 @@ from brainview.alignment.workflow import Embeddings, Task, train_system
 from brainview.core.jobs import QUIET, JobContext, Stage
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "small": {"start": "ridge", "weighting": "denoised", "whiten": 1.0, "hidden": 256, "blocks": 2, "lr": 1e-4,
+    "small": {"start": "ridge", "weighting": "denoised", "whiten": 1.0, "hidden": 256, "blocks": 2, "lr": 1e-5,
               "epochs": 3, "noise": 0.3, "patience": 2, "queue": 0, "temperature": 0.05},
     "scratch": {"hidden": 256, "blocks": 2, "lr": 1e-3, "epochs": 10, "noise": 0.3},
     "paper": {"clip": "ViT-H-14:laion2b_s32b_b79k", "hidden": 4096, "blocks": 4, "epochs": 150, "batch": 256,

@@ -111,7 +111,7 @@ def fit_config(config: AlignConfig, temperature: float) -> FitConfig:
                      temperature=config.temperature or temperature, queue=config.queue, noise=config.noise,
                      image_weight=float(config.targets != "text"), text_weight=float(config.targets != "image"),
                      precision=config.precision, seed=config.seed, patience=config.patience,
-                     judge_start=config.start != "random", loss=config.loss)
+                     judge_start=config.start != "random", loss=config.objective)
 
 
 def load_encoder(run: os.PathLike | str, subject: str) -> tuple[VoxelEncoder, dict[str, Any]]:

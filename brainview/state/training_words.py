@@ -52,9 +52,11 @@ WORDS: dict[str, Words] = {
     "clip": ("Target model", "phantom-clip, or an open_clip name such as ViT-H-14:laion2b_s32b_b79k.", None),
     "captions": ("Captions", "Where the texts come from; auto takes the data set's longest.", None),
     "region": ("Part of the brain", "brain, a class of regions, or class:region.", None),
-    "weighting": ("Voxel weights", "Reliable voxels count more, or all the same.", None),
+    "weighting": ("Voxel weights", "Reliable voxels count more (denoised: with their neighbours), or all the same.",
+                  None),
     "encoder": ("Size", "Size of the transformer.", None),
     "patch": ("Patch", "Edge of a token in voxels of 2 mm; 0 takes the size's own.", (0, 91)),
+    "objective": ("Contrastive loss", "Eq. (1) of the whole-brain paper, or MindEye's BiMixCo and then SoftCLIP.", None),
     "targets": ("Align with", "Pictures, captions, or both.", None),
     "precision": ("Precision", "bf16 is faster on a GPU.", None),
     "voxels": ("Voxels", "How many of the most reliable voxels are used.", (10, 1_000_000)),
@@ -75,7 +77,8 @@ WORDS: dict[str, Words] = {
 #: Choices that the systems name only in prose.
 CHOICES: dict[str, tuple[tuple[str, str], ...]] = {
     "method": (("gcv", "GCV"), ("kfold", "K-fold")),
-    "weighting": (("reliability", "By reliability"), ("none", "All the same")),
+    "weighting": (("reliability", "By reliability"), ("denoised", "By denoised reliability"), ("none", "All the same")),
+    "objective": (("trimodal", "Tri-modal"), ("mindeye", "BiMixCo, then SoftCLIP")),
     "targets": (("both", "Pictures and captions"), ("image", "Pictures"), ("text", "Captions")),
     "precision": (("no", "float32"), ("bf16", "bfloat16"), ("fp16", "float16")),
     "head": (("linear", "Linear, with PCA readout"), ("attention", "Attention of each region over the picture")),
@@ -242,6 +245,8 @@ OWN: dict[str, dict[str, Words]] = {
                   "of all people as its teacher.", None),
         "noise": ("Input noise", "Standard deviation of noise added to the volumes in training.", (0, 10)),
     },
+    **{name: {"start": ("Start", "Random weights; a ridge of the person; or a ridge of all people, where some of it is "
+                        "shared.", None)} for name in ("mindeye", "mindeye2", "tgbd")},
     "brainx": {
         "tower": ("Target tower", "The vision tower whose tokens the brain must produce: tower:phantom-llava, "
                   "tower:FOLDER, or one that SE and AF name, such as SE:clip_336.", None),
@@ -296,11 +301,17 @@ PRESETS: dict[str, dict[str, str]] = {
         "demo": "Starts from a ridge of all people: the best without a GPU.",
         "alone": "Starts from a ridge of each person alone.", "small": "A larger transformer; hours without a GPU.",
         "base": "For a GPU.", "paper": "241 million parameters and 150 epochs, as published; for a large GPU."},
-    "mindeye": {"small": "Small enough for a processor.", "paper": "As published; for a GPU."},
-    "mindeye2": {"small": "Small enough for a processor.", "paper": "As published; for a GPU."},
-    "tgbd": {"small": "Small enough for a processor.", "paper": "As published; for a GPU."},
+    "mindeye": {"small": "Begins as a ridge; small enough for a processor.",
+                "scratch": "The small network from random weights; learns few images by heart.",
+                "paper": "As published; for a GPU."},
+    "mindeye2": {"small": "Begins as a ridge of all people; small enough for a processor.",
+                 "scratch": "The small network from random weights; learns few images by heart.",
+                 "paper": "As published; for a GPU."},
+    "tgbd": {"small": "Begins as components and a ridge; small enough for a processor.",
+             "scratch": "The small network from random weights.", "paper": "As published; for a GPU."},
     "ridge-clip": {
-        "demo": "Each person alone, reliable voxels count more.",
+        "demo": "Each person alone, voxels that are reliable together with their neighbours count more.",
+        "plain": "Each person alone, all voxels by their own reliability.",
         "pooled": "Half of the map is shared by all people; needs a common space.",
         "unweighted": "All voxels count the same.", "paper": "ViT-H-14 and nsdgeneral; needs the weights."},
     "brainx": {
@@ -318,12 +329,12 @@ PRESETS: dict[str, dict[str, str]] = {
         "paper": "Vicuna-7B and volumes, as far as the paper tells; for GPUs."},
 }
 #: Options that a system's shared settings hold and it does not read.
-_MLP = ("encoder", "patch", "start", "keep", "pool", "whiten")
+_MLP = ("encoder", "patch")
 UNREAD: dict[str, tuple[str, ...]] = {
     "ridge-clip": ("encoder", "patch", "epochs", "batch", "lr", "temperature", "queue", "noise", "weight_decay",
-                   "patience", "voxels", "hidden", "blocks", "dropout", "precision", "targets", "start"),
+                   "patience", "voxels", "hidden", "blocks", "dropout", "precision", "targets", "start", "objective"),
     "whole-brain": ("voxels", "hidden", "blocks", "dropout"), "sc-mbm": ("begin",),
-    "mindeye": _MLP, "mindeye2": _MLP, "tgbd": (*_MLP, "voxels"),
+    "mindeye": _MLP, "mindeye2": _MLP, "tgbd": (*_MLP, "voxels", "keep", "pool"),
 }
 #: What a later stage takes from the run that it begins from, whatever the form says; the last only stage 2.
 FROM_START: dict[str, tuple[str, ...]] = {

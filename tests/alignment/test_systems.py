@@ -208,7 +208,7 @@ def test_an_mlp_begins_as_the_ridge_and_its_blocks_without_effect(tmp_path):
     from brainview.alignment.whole_brain import linear_teacher
 
     for system, fit in (("mindeye", fit_mlp), ("mindeye2", fit_shared)):
-        task = Planted(tmp_path / system).task(system, start="ridge", epochs=0, hidden=64, blocks=2, loss="mindeye")
+        task = Planted(tmp_path / system).task(system, start="ridge", epochs=0, hidden=64, blocks=2, objective="mindeye")
         found, story = fit(task, QUIET)
         coef = linear_teacher(task, QUIET)
         coef[np.setdiff1d(np.arange(len(coef)), chosen_voxels(task.brains.reliability, 80))] = 0
@@ -237,7 +237,7 @@ def test_mindeye_losses_pull_a_mixed_brain_to_both_and_resume_is_exact_with_drop
     assert near < far
     soft = mindeye_loss(target, target, target, 0.1)
     assert soft["loss"] == pytest.approx(2 * float(soft["brain_image"]))
-    options = {"loss": "mindeye", "epochs": 3, "dropout": 0.5}
+    options = {"objective": "mindeye", "epochs": 3, "dropout": 0.5}
     whole = Planted(tmp_path / "a").task("mindeye", **options)
     fit_mlp(whole, QUIET)
 
