@@ -28,7 +28,8 @@ SCRATCH: dict[str, Any] = {"start": "random", "lr": 1e-3, "epochs": 30, "patienc
 PRESETS: dict[str, dict[str, Any]] = {
     "small": SMALL,
     "scratch": SMALL | SCRATCH,
-    "paper": {"clip": "ViT-H-14:laion2b_s32b_b79k", "objective": "mindeye", "hidden": 4096, "blocks": 4, "voxels": 15000,
+    "paper": {"clip": "ViT-H-14:laion2b_s32b_b79k", "objective": "mindeye",
+              "hidden": 4096, "blocks": 4, "voxels": 15000,
               "region": "nsdgeneral", "epochs": 240, "batch": 256, "patience": 0, "weighting": "none", "queue": 0,
               "precision": "bf16"},
 }

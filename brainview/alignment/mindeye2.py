@@ -27,7 +27,8 @@ from brainview.core.jobs import QUIET, JobContext, Stage
 PRESETS: dict[str, dict[str, Any]] = {
     "small": SMALL | {"start": "teacher", "pool": 0.5, "weight_decay": 0.2},
     "scratch": SMALL | SCRATCH,
-    "paper": {"clip": "ViT-H-14:laion2b_s32b_b79k", "objective": "mindeye", "hidden": 4096, "blocks": 4, "voxels": 15000,
+    "paper": {"clip": "ViT-H-14:laion2b_s32b_b79k", "objective": "mindeye",
+              "hidden": 4096, "blocks": 4, "voxels": 15000,
               "region": "nsdgeneral", "epochs": 150, "batch": 256, "patience": 0, "weighting": "none", "queue": 0,
               "precision": "bf16"},
 }

@@ -56,7 +56,7 @@ WORDS: dict[str, Words] = {
                   None),
     "encoder": ("Size", "Size of the transformer.", None),
     "patch": ("Patch", "Edge of a token in voxels of 2 mm; 0 takes the size's own.", (0, 91)),
-    "objective": ("Contrastive loss", "Eq. (1) of the whole-brain paper, or MindEye's BiMixCo and then SoftCLIP.", None),
+    "objective": ("Contrastive loss", "Eq. (1) of the whole-brain paper, or MindEye's two losses.", None),
     "targets": ("Align with", "Pictures, captions, or both.", None),
     "precision": ("Precision", "bf16 is faster on a GPU.", None),
     "voxels": ("Voxels", "How many of the most reliable voxels are used.", (10, 1_000_000)),

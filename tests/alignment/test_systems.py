@@ -208,7 +208,7 @@ def test_an_mlp_begins_as_the_ridge_and_its_blocks_without_effect(tmp_path):
     from brainview.alignment.whole_brain import linear_teacher
 
     for system, fit in (("mindeye", fit_mlp), ("mindeye2", fit_shared)):
-        task = Planted(tmp_path / system).task(system, start="ridge", epochs=0, hidden=64, blocks=2, objective="mindeye")
+        task = Planted(tmp_path / system).task(system, start="ridge", epochs=0, blocks=2, objective="mindeye")
         found, story = fit(task, QUIET)
         coef = linear_teacher(task, QUIET)
         coef[np.setdiff1d(np.arange(len(coef)), chosen_voxels(task.brains.reliability, 80))] = 0
