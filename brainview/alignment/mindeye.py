@@ -20,7 +20,8 @@ from brainview.alignment.workflow import Embeddings, Task, ranking_of, train_sys
 from brainview.core.jobs import QUIET, JobContext, Stage
 
 #: Settings that both MindEyes share on some hundred images; chosen on validation images of the phantom's four people.
-SMALL: dict[str, Any] = {"objective": "mindeye", "start": "ridge", "weighting": "denoised", "whiten": 1.0, "voxels": 20000,
+SMALL: dict[str, Any] = {"objective": "mindeye", "start": "ridge",
+                         "weighting": "denoised", "whiten": 1.0, "voxels": 20000,
                          "keep": 20000, "hidden": 256, "blocks": 2, "lr": 1e-5, "epochs": 6, "noise": 1.0,
                          "dropout": 0.0, "patience": 4, "queue": 0, "temperature": 0.1}
 SCRATCH: dict[str, Any] = {"start": "random", "lr": 1e-3, "epochs": 30, "patience": 8, "weight_decay": 0.2,
