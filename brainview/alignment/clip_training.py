@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from brainview.core.jobs import QUIET, JobContext
 from brainview.features.compact_tokens import UNKNOWN, CompactTokenizer, vocabulary_of
 from brainview.training.run import RunFolder
 from brainview.training.schedule import decay_groups, warmup_cosine
+
+if TYPE_CHECKING:
+    from brainview.alignment.clip_things import Things
 
 CONFIG, WEIGHTS, CARD = "open_clip_config.json", "open_clip_model.safetensors", "card.json"
 #: Pixel statistics, so that inputs are about -1..1.
@@ -36,7 +39,8 @@ class SmallClip:
 
     `rare` is the share of tokens shown as unknown in training.
 
-    The rate falls along one cosine to step `restart`, then along another from half the rate to the end.
+    The rate falls along one cosine to step `restart`, then along another from half the rate to the end. Where the
+    pictures come with things, only the image tower is taught before `restart`, by the helper tasks; contrast follows.
 
     `siblings` couples of pictures of the same things with another event stand in every batch from step `restart` on,
     where there are such pictures: the hardest negatives that there can be.
@@ -45,12 +49,13 @@ class SmallClip:
 
     `words_weight` weighs a helper task that is thrown away after training: telling from the picture's embedding which
     tokens its description holds. It shortens the plateau at which contrastive training from scratch begins.
+    `things_weight` weighs another one, telling which thing stands where (see clip_things).
     """
 
     embed: int = 128
     pixels: int = 64
     stages: tuple[int, ...] = (2, 2, 2, 1)
-    image_width: int = 16
+    image_width: int = 24
     width: int = 128
     heads: int = 2
     text_layers: int = 2
@@ -62,6 +67,7 @@ class SmallClip:
     steps_per_round: int = 20
     lr: float = 2e-3
     words_weight: float = 10.0
+    things_weight: float = 0.2
     weight_decay: float = 0.1
     described: float = 0.7
     rare: float = 0.01
@@ -81,17 +87,21 @@ class SmallClip:
 class Pairs:
     """Pictures (n, pixels, pixels, 3) uint8 and for each its texts, the detailed description first.
 
-    The last `siblings` pictures (an even number) are couples of the same things with another event.
+    The last `siblings` pictures (an even number) are couples of the same things with another event. `things` tells
+    what stands where.
     """
 
     images: np.ndarray
     texts: Sequence[Sequence[str]]
     siblings: int = 0
+    things: Things | None = None
 
     def __post_init__(self) -> None:
         if len(self.images) != len(self.texts) or not all(self.texts):
             raise MismatchError(f"{len(self.images)} pictures and {len(self.texts)} lists of texts do not belong "
                                 "together, or a picture has no text")
+        if self.things is not None and len(self.things) != len(self.images):
+            raise MismatchError(f"{len(self.images)} pictures and things of {len(self.things)} do not belong together")
         if self.siblings % 2 or not 0 <= self.siblings <= len(self.images):
             raise MismatchError(f"{self.siblings} of {len(self.images)} pictures cannot be siblings")
 
@@ -102,7 +112,9 @@ class Pairs:
 
     def and_siblings(self, other: Pairs) -> Pairs:
         """Return these and, behind them, `other` as couples."""
-        return Pairs(np.concatenate([self.images, other.images]), [*self.texts, *other.texts], len(other.images))
+        things = None if self.things is None or other.things is None else self.things.joined(other.things)
+        return Pairs(np.concatenate([self.images, other.images]), [*self.texts, *other.texts], len(other.images),
+                     things)
 
     def pick(self, count: int, couples: int, dice: np.random.Generator) -> np.ndarray:
         """Return `count` different rows, of which up to `couples` couples of siblings."""
@@ -160,6 +172,11 @@ class _Trainer:
         with torch.no_grad():
             self.helper.bias.copy_(torch.logit(self.told.mean(0).clamp(1e-4, 1 - 1e-4)))
         self.both = torch.nn.ModuleDict({"clip": self.model, "helper": self.helper})
+        self.things = None
+        if pairs.things is not None and config.things_weight:
+            from brainview.alignment.clip_things import ThingsHelper
+
+            self.things = self.both["things"] = ThingsHelper(self.model.visual, pairs.things, config.pixels)
         self.optimizer = torch.optim.AdamW(decay_groups(self.both.named_parameters(), config.weight_decay),
                                            lr=config.lr, betas=(0.9, 0.98))
         self._resume()
@@ -179,7 +196,6 @@ class _Trainer:
 
     def _step(self) -> float:
         import torch
-        from torch.nn import functional as F
         from torch.nn.attention import SDPBackend, sdpa_kernel
 
         config, couples = self.config, self.config.siblings if self.step >= self.config.restart else 0
@@ -187,22 +203,39 @@ class _Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = config.lr * _rate(self.step, config)
         pick = self.pairs.pick(config.batch, couples, dice)
-        image, text = _batch(self.pairs.images, self.tokens, self.sided, pick, config, dice, self.tokenizer.end)
+        batch = _batch(self.pairs.images, self.tokens, self.sided, pick, config, dice, self.tokenizer.end)
+        contrast = self.things is None or self.step >= config.restart
         # the fused attention is slow backwards on CPUs
         with torch.autocast("cpu", torch.bfloat16, enabled=_bf16_pays()), sdpa_kernel(SDPBackend.MATH):
-            a, b = self.model.encode_image(image), self._words(text)
-        a, b = a.float(), b.float()
-        logits = self.model.logit_scale.exp() * F.normalize(a, dim=-1) @ F.normalize(b, dim=-1).T
-        target = torch.arange(len(pick))
-        loss = (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
-        words = F.binary_cross_entropy_with_logits(self.helper(a), self.told[pick])
+            a = self.model.encode_image(batch.image)
+            b = self._words(batch.text) if contrast else None
+        help_loss = self._helpers(a.float(), pick, batch)
+        loss = help_loss if b is None else self._contrast(a.float(), b.float())
         self.optimizer.zero_grad(set_to_none=True)
-        (loss + config.words_weight * words).backward()
+        (loss if b is None else loss + help_loss).backward()
         torch.nn.utils.clip_grad_norm_(self.both.parameters(), 1.0)
         self.optimizer.step()
         with torch.no_grad():
             self.model.logit_scale.clamp_(0, float(np.log(100)))
         return float(loss.detach())
+
+    def _contrast(self, a: Any, b: Any) -> Any:
+        """Return the loss of telling apart rows of pictures a and texts b, both (n, embed), row by row a pair."""
+        import torch
+        from torch.nn import functional as F
+
+        logits = self.model.logit_scale.exp() * F.normalize(a, dim=-1) @ F.normalize(b, dim=-1).T
+        target = torch.arange(len(a))
+        return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+
+    def _helpers(self, a: Any, pick: np.ndarray, batch: _Batch) -> Any:
+        """Return the weighted losses of what is told from the pictures alone."""
+        from torch.nn import functional as F
+
+        loss = self.config.words_weight * F.binary_cross_entropy_with_logits(self.helper(a), self.told[pick])
+        if self.things is not None:
+            loss = loss + self.config.things_weight * self.things.loss(pick, batch.mirrored, batch.shift)
+        return loss
 
     def _words(self, text: Any) -> Any:
         """Return the embeddings of token rows; the shorter quarters are not padded to the length of the longest."""
@@ -264,9 +297,19 @@ def _present(row: Any, vocabulary: int) -> Any:
     return out
 
 
+@dataclass(frozen=True, eq=False)
+class _Batch:
+    """Pictures (n, 3, pixels, pixels) moved by `shift` (x, y shares), some mirrored; token rows."""
+
+    image: Any
+    text: Any
+    mirrored: np.ndarray
+    shift: tuple[float, float]
+
+
 def _batch(images: np.ndarray, tokens: list[Any], sided: np.ndarray, pick: np.ndarray, config: SmallClip,
-           dice: np.random.Generator, end: int) -> tuple[Any, Any]:
-    """Return (pictures shifted by some pixels, some mirrored; token rows cut to the longest) of one batch."""
+           dice: np.random.Generator, end: int) -> _Batch:
+    """Return one batch, its token rows cut to the longest."""
     import torch
 
     rows = []
@@ -282,7 +325,8 @@ def _batch(images: np.ndarray, tokens: list[Any], sided: np.ndarray, pick: np.nd
     turned = (dice.random(len(pick)) < config.mirror) & ~sided[pick]
     wide[turned] = wide[turned, :, ::-1]
     image = torch.from_numpy(np.ascontiguousarray(wide[:, y:y + side, x:x + side])).permute(0, 3, 1, 2).float()
-    return (image / 255 - MEAN[0]) / STD[0], text
+    image = ((image / 255 - MEAN[0]) / STD[0]).contiguous(memory_format=torch.channels_last)
+    return _Batch(image, text, turned, ((s - x) / side, (s - y) / side))
 
 
 def _write(folder: Path, model: Any, sizes: dict[str, Any], tokenizer: CompactTokenizer) -> None:

@@ -3,7 +3,7 @@
 ``--part clip`` (default) draws phantom scenes and trains the small CLIP; ``--part encoder --data PHANTOM`` trains the
 whole-brain checkpoint on one simulated person and packs it. The scenes of the CLIP are of the train pool of another
 seed than any built-in data set; those that it is graded on are of the test pool, of which no arrangement of things is
-in the train pool. About 10 minutes of one idle core for the pictures and 10 for the training; an interrupted build goes
+in the train pool. About 15 minutes of one idle core for the pictures and 25 for the training; an interrupted build goes
 on in its work folder.
 """
 
@@ -26,8 +26,10 @@ SEED = 4711
 CHUNK, DRAWN = 500, 128
 #: End of the name of a pool of which scenes 2k and 2k + 1 are siblings: the same things, another event.
 SIBLINGS = "-siblings"
-#: Step at which the learning rate of the small CLIP begins anew.
-RESTART = 500
+#: Steps of the small CLIP, and the one at which its contrast of pictures and texts begins.
+STEPS, RESTART = 1400, 300
+#: Things of a scene that are told, the nearest ones.
+THINGS = 8
 
 #: Part -> what it is; ``module:function`` of ``(args) -> exit status``.
 PARTS = {
@@ -52,8 +54,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--siblings", type=int, default=8000,
                         help="further scenes in couples, the same things with another event (8000)")
     parser.add_argument("--held", type=int, default=400, help="held-out test scenes (400)")
-    parser.add_argument("--steps", type=int, help="training steps (each part has its own; clip: 500, as shipped; from "
-                        "501 on its rate begins anew)")
+    parser.add_argument("--steps", type=int, help=f"training steps (each part has its own; clip: {STEPS}, "
+                        f"of which the first {RESTART} teach the image tower alone)")
     parser.add_argument("--minutes", type=float, default=float("inf"),
                         help="stop training after so long; calling again goes on")
     add_json(parser)
@@ -73,13 +75,12 @@ def build_clip(args: argparse.Namespace) -> int:
     from brainview.features.clip_pair import PHANTOM_CLIP_FOLDER
 
     work = work_folder(args)
-    steps = args.steps or RESTART
-    config = SmallClip(steps=steps, restart=RESTART if steps > RESTART else 0)
+    steps = args.steps or STEPS
+    config = SmallClip(steps=steps, restart=min(RESTART, steps // 4))
     with terminal_job(quiet=args.json) as context:
         train = _pairs(work, "train", args.pictures, config.pixels, Stage(context, 0, 0.3))
-        if config.restart:
-            train = train.and_siblings(_pairs(work, "train" + SIBLINGS, args.siblings, config.pixels,
-                                              Stage(context, 0.3, 0.45)))
+        train = train.and_siblings(_pairs(work, "train" + SIBLINGS, args.siblings, config.pixels,
+                                          Stage(context, 0.3, 0.45)))
         held = _pairs(work, "test", args.held, config.pixels, Stage(context, 0.45, 0.5))
         story = {"trained_on": f"{len(train.images)} phantom scenes (train pool, seed {SEED}), of which "
                                f"{train.siblings} come as couples of siblings, drawn at {DRAWN} px",
@@ -117,25 +118,25 @@ def build_trunk(args: argparse.Namespace) -> int:
 
 
 def _pairs(work: Path, pool: str, count: int, pixels: int, context: JobContext) -> Any:
-    """Return `count` scenes of a pool as pictures and texts; drawn chunks are kept."""
+    """Return `count` scenes of a pool as pictures, texts and things; drawn chunks are kept."""
     from brainview.alignment.clip_training import Pairs
 
     stops = [min(start + CHUNK, count) for start in range(0, count, CHUNK)]
-    files = [work / f"{pool}-{SEED}-{pixels}-{n * CHUNK}-{stop}.npz" for n, stop in enumerate(stops)]
+    files = [work / f"{pool}-things-{SEED}-{pixels}-{n * CHUNK}-{stop}.npz" for n, stop in enumerate(stops)]
 
     def draw(number: int) -> tuple[np.ndarray, list[Any]]:
         made = list(_scenes(pool, range(number * CHUNK, stops[number]), pixels, context))
-        return np.stack([image for image, _ in made]), [texts for _, texts in made]
+        return np.stack([image for image, _ in made]), [row for _, row in made]
 
-    images, texts = [], []
+    images, rows = [], []
     for pictures, said in kept(files, draw, f"drawing {pool} scenes", context):
         images.append(pictures)
-        texts += said
-    return Pairs(np.concatenate(images), texts)
+        rows += said
+    return Pairs(np.concatenate(images), [texts for texts, _ in rows], things=_things([told for _, told in rows]))
 
 
-def _scenes(pool: str, numbers: range, pixels: int, context: JobContext) -> Iterator[tuple[np.ndarray, list[str]]]:
-    """Yield (picture, [description, captions...]) of scenes."""
+def _scenes(pool: str, numbers: range, pixels: int, context: JobContext) -> Iterator[tuple[np.ndarray, list[Any]]]:
+    """Yield (picture, [[description, captions...], [[noun, colour, action, size, x0, y0, x1, y1] of each thing]])."""
     from PIL import Image
 
     from brainview.phantom.draw import draw_scene
@@ -147,4 +148,24 @@ def _scenes(pool: str, numbers: range, pixels: int, context: JobContext) -> Iter
         context.check()
         scene = generate_scene(number, SEED, "nsd", pool=name, salt=salt, paired=paired)
         image = Image.fromarray(draw_scene(scene, DRAWN)).resize((pixels, pixels), Image.Resampling.BICUBIC)
-        yield np.asarray(image), [description(scene), *captions(scene)]
+        yield np.asarray(image), [[description(scene), *captions(scene)], _told(scene)]
+
+
+def _told(scene: Any) -> list[list[float]]:
+    """Return what is told of the nearest things of a scene: classes by number (-1 = no action), box."""
+    from brainview.phantom.world import ACTIONS, COLORS, NOUNS, SIZES
+
+    nouns = list(NOUNS)
+    near = sorted(scene.objects, key=lambda thing: thing.depth)[-THINGS:]
+    return [[nouns.index(o.noun), COLORS.index(o.color), ACTIONS.index(o.action) if o.action else -1,
+             SIZES.index(o.size), *o.box] for o in near]
+
+
+def _things(told: list[list[list[float]]]) -> Any:
+    from brainview.alignment.clip_things import Things
+    from brainview.phantom.world import ACTIONS, COLORS, NOUNS, SIZES
+
+    table = np.full((len(told), THINGS, 8), -1.0, np.float32)
+    for row, things in zip(table, told, strict=True):
+        row[:len(things)] = np.reshape(things, (-1, 8))
+    return Things(table[..., :4].astype(int), table[..., 4:], (len(NOUNS), len(COLORS), len(ACTIONS), len(SIZES)))
