@@ -17,6 +17,9 @@ from brainview.core.errors import BrainViewError
 LEVELS = {1: "blobs", 2: "multivoxel patterns with zero mean", 3: "concepts in image or text only",
           4: "the same concept in two regions", 5: "information in the sign of a product of two regions"}
 
+#: Orders in which places for the regions are tried.
+TRIES = 50
+
 
 @dataclass(frozen=True)
 class PlantedConfig:
@@ -116,13 +119,16 @@ def _balls(mask: np.ndarray, count: int, radius: float, rng: np.random.Generator
     xyz = np.argwhere(mask)
     depth = ndimage.distance_transform_edt(mask)[mask]
     candidates = xyz[depth >= radius * 0.6]
-    centres: list[np.ndarray] = []
-    for point in rng.permutation(candidates):
-        if all(np.linalg.norm(point - c) >= 2 * radius for c in centres):
-            centres.append(point)
-            if len(centres) == count:
-                return np.stack([np.linalg.norm(xyz - c, axis=1) <= radius for c in centres])
-    raise BrainViewError(f"only {len(centres)} of {count} regions of radius {radius} fit into the mask",
+    most = 0
+    for _ in range(TRIES):  # where many regions are wanted, an order of places may leave no room for the last ones
+        centres: list[np.ndarray] = []
+        for point in rng.permutation(candidates):
+            if all(np.linalg.norm(point - c) >= 2 * radius for c in centres):
+                centres.append(point)
+                if len(centres) == count:
+                    return np.stack([np.linalg.norm(xyz - c, axis=1) <= radius for c in centres])
+        most = max(most, len(centres))
+    raise BrainViewError(f"only {most} of {count} regions of radius {radius} fit into the mask",
                          remedy="Use fewer concepts or smaller regions.")
 
 
