@@ -16,7 +16,7 @@ from brainview.app.attribution_questions import Questions
 from brainview.app.controller import Controller
 from brainview.app.panels.attribution.panel import SYSTEMS, system_of
 from brainview.app.wiring_attribution_group import GroupWiring
-from brainview.app.wiring_strip import Once
+from brainview.app.wiring_strip import BESIDE, Once
 from brainview.core.errors import BrainViewError
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.tokens import TokenSpread
@@ -58,9 +58,9 @@ class AttributionWiring(Questions, Drawing, GroupWiring):
         session.parts[KIND] = self.state
         session.makers[KIND] = self
         controller.undo.watch(self.state, UNDOABLE)
-        self.refresh = Once(self.window, self._show)
-        self.refresh_bars = Once(self.window, self._show_bars)
-        self.refresh_checks = Once(self.window, self._show_checks)
+        self.refresh = Once(self.window, self._show, BESIDE)
+        self.refresh_bars = Once(self.window, self._show_bars, BESIDE)
+        self.refresh_checks = Once(self.window, self._show_checks, BESIDE)
         self._listen()
 
     def _listen(self) -> None:
@@ -191,6 +191,8 @@ class AttributionWiring(Questions, Drawing, GroupWiring):
         with self.c.undo.paused():
             self.state.busy, self.state.problem = "", ""
             self.state.description = about
+            if not self.state.chosen:
+                self.state.setting = self.state.setting.having(beta=float(about["beta"]))
             if self.state.setting.layer > int(about["layers"]):
                 self.state.setting = self.state.setting.having(layer=-1)
             kept = [int(i) for i in about["stimuli"]]
@@ -207,6 +209,7 @@ class AttributionWiring(Questions, Drawing, GroupWiring):
         setting = self.state.setting.having(**changes)
         if setting == self.state.setting:
             return
+        self.state.chosen = self.state.chosen or "beta" in changes
         if self.app.source.kind != KIND:
             self.draw_it()
         if self.state.view not in ("map", "other", "difference"):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from brainview.app.wiring_strip import Once
+from brainview.app.wiring_strip import BESIDE, Once
 from brainview.core.names import shown
 from brainview.core.paths import computed_dir
 from brainview.scene.colors import number
@@ -22,7 +22,7 @@ class LayersWiring:
 
     def __init__(self, c: Controller) -> None:
         self.c, self.panel = c, c.window.layers
-        self.refresh = Once(c.window, self._show)
+        self.refresh = Once(c.window, self._show, BESIDE)
         view, panel = c.view, self.panel
         for signal in (view.events.map, view.events.rule, view.events.layers, view.events.laid, c.app.events.run,
                        c.app.events.subject, c.app.events.prediction, c.app.events.source, c.app.events.opened_maps):

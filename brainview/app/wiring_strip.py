@@ -16,14 +16,20 @@ from brainview.state.app import AppState
 from brainview.state.stimuli import Thumbs, WordIndex
 from brainview.state.view import ViewState
 
+#: Milliseconds that lists, bars and figures beside the brain wait, so that a moved slider paints the brain first.
+BESIDE = 40
+
 
 class Once:
-    """Calls a function once per event-loop turn, however often it is asked."""
+    """Calls a function once per event-loop turn, however often it is asked.
 
-    def __init__(self, owner: Any, function: Callable[[], None]) -> None:
+    With `wait` milliseconds: at most once in that time, so that what is more urgent (the brain) is painted first.
+    """
+
+    def __init__(self, owner: Any, function: Callable[[], None], wait: int = 0) -> None:
         self._timer = QTimer(owner)
         self._timer.setSingleShot(True)
-        self._timer.setInterval(0)
+        self._timer.setInterval(wait)
         self._timer.timeout.connect(function)
 
     def __call__(self, *_: Any) -> None:

@@ -61,7 +61,7 @@ def survey_world(world: World, config: SurveyConfig, key: str | None = None, *,
     dict
         ``samples``, ``gaps`` (samples asked about a wrong target), ``retrieval``, ``rows`` (one per method and
         setting), ``faithfulness``, ``repeatability`` (per noisy row), ``modalities`` (level 3), ``best_layer``,
-        ``entries`` (per brain).
+        ``shipped`` (layer and beta that the panel starts with on this encoder), ``entries`` (per brain).
     """
     return survey_rows(world, config, key, None, context=context)
 
@@ -76,10 +76,16 @@ def survey_rows(world: World, config: SurveyConfig, key: str | None, cells: list
     out = {"samples": len(entries), "gaps": min(len(entries), config.gaps), "tokens": world.grid.n_tokens,
            "copies": config.copies, "retrieval": world.retrieval, "rows": rows, "faithfulness": faithfulness(rows),
            "repeatability": _repeats(survey, entries), "best_layer": best_layer(rows, IbbaConfig().beta),
+           "shipped": {"layer": IbbaConfig.default_layer(len(world.encoder.blocks)), "beta": shipped_beta(world)},
            "entries": entries}
     if config.modalities:
         out["modalities"] = _modalities(entries)
     return out
+
+
+def shipped_beta(world: World) -> float:
+    """Return the beta that the panel starts with on the encoder of a world."""
+    return IbbaConfig.default_beta(world.encoder.n_tokens + 1, world.encoder.config.width)
 
 
 def _repeats(survey: Survey, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -52,7 +52,10 @@ def grid_of(folder: str | Path, rows: str = "layer", columns: str = "beta",
 
 
 def _setting(story: dict[str, Any], name: str) -> Any:
-    return story["subject"] if name == "subject" else story["request"].get(name, DEFAULTS.get(name, "default"))
+    if name == "subject":
+        return story["subject"]
+    found = story["request"].get(name)
+    return DEFAULTS.get(name, "default") if found is None else found
 
 
 def _order(value: Any) -> tuple[int, float, str]:

@@ -25,6 +25,10 @@ from brainview.alignment.encoder import BrainEncoder
 from brainview.attribution.target import Target
 from brainview.core.errors import BrainViewError
 
+#: Price of one nat at the default beta: beta 1 on the benchmark's encoder of 85 tokens and width 32. At level 2
+#: (100 brains) it gave hard AUROC .993 and gap .458, beta .1 .968 and .381, beta 10 .964 and .083; levels 1 and 3 rank alike.
+PER_NAT = 1.0 / (86 * 32)
+
 #: Start value of alpha: sigmoid(5) = 0.9933, so that nearly everything passes at first.
 START = 5.0
 
@@ -112,6 +116,15 @@ class IbbaConfig:
     def default_layer(blocks: int) -> int:
         """Return the layer that the planted-truth benchmark chose, for an encoder of `blocks` blocks."""
         return min(IbbaConfig.layer, blocks - 1)
+
+    @staticmethod
+    def default_beta(tokens: int, width: int) -> float:
+        """Return the beta at which a nat costs what it cost the benchmark's best map (two digits).
+
+        `tokens` with the class token. A constant beta would mean something else on every encoder: KL is averaged over
+        tokens x width, the likeness is not. The paper's 0.1 stands in the benchmark's tables beside it.
+        """
+        return float(f"{PER_NAT * tokens * width:.2g}")
 
     def having(self, **changes: Any) -> IbbaConfig:
         """Return a copy with some fields changed."""

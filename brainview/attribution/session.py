@@ -33,6 +33,9 @@ from brainview.core.jobs import QUIET, JobContext, Quiet
 
 #: Betas that are computed ahead, from the middle outwards.
 BETA_GRID = tuple(float(b) for b in np.logspace(-3, 1, 9))
+#: What the panel and the command say of the defaults.
+DEFAULT_NOTE = ("Default layer and β: the planted-truth benchmark's best (the encoder's input; the price of a nat at "
+                "which the map depended most on its target), scaled to this encoder's tokens and width.")
 #: Finished maps and stimuli kept in memory: 174 tokens a map; 5 layers of 175 x 128 floats a stimulus.
 MAPS, STREAMS = 4096, 32
 
@@ -104,7 +107,7 @@ class LiveAttribution:
 
     def describe(self) -> dict[str, Any]:
         """Return what the panel shows before anything is asked: layers, tokens, stimuli, methods, defaults."""
-        source, default = self.source, IbbaConfig()
+        source, default = self.source, IbbaConfig(beta=self._beta(None))
         width = source.encoder.config.width
         return {"run": str(source.path), "subject": source.subject, "checkpoint": source.checkpoint,
                 "phantom": bool(source.card.get("phantom", False)), "layers": len(source.encoder.blocks),
@@ -113,6 +116,7 @@ class LiveAttribution:
                 "betas": list(BETA_GRID), "layer": self._layer(None),
                 "beta": default.beta, "methods": {k: text for k, (_, _, text) in METHODS.items()},
                 "beta_per_nat": default.beta_per_nat(source.encoder.n_tokens + 1, width),
+                "default_note": DEFAULT_NOTE,
                 "resolution": resolution_note(source.grid), "token_mm": resolution_mm(source.grid),
                 "card": {k: source.card.get(k) for k in ("subject", "dataset", "metrics", "epoch")}}
 
@@ -168,10 +172,10 @@ class LiveAttribution:
 
     # --- in turn (call) ---------------------------------------------------------------------------------------
 
-    def attribute(self, number: int, stimulus: int, method: str = "ibba", layer: int | None = None, beta: float = 0.1,
-                  target: str = "both", config: dict[str, Any] | None = None, settings: dict[str, Any] | None = None,
-                  *, words: str = "", target_of: int = -1, preview: bool = True,
-                  context: JobContext = QUIET) -> dict[str, Any]:
+    def attribute(self, number: int, stimulus: int, method: str = "ibba", layer: int | None = None,
+                  beta: float | None = 0.1, target: str = "both", config: dict[str, Any] | None = None,
+                  settings: dict[str, Any] | None = None, *, words: str = "", target_of: int = -1,
+                  preview: bool = True, context: JobContext = QUIET) -> dict[str, Any]:
         """Return the final map of a request, or ``{"status": "superseded"}``; previews meanwhile come from `peek`.
 
         Parameters
@@ -183,7 +187,8 @@ class LiveAttribution:
             One of `describe()["methods"]`.
         layer : int, optional
             Blocks passed; None = the default of this encoder.
-        beta : float
+        beta : float, optional
+            None = the default of this encoder (:meth:`IbbaConfig.default_beta`).
         target : str
             ``image``, ``text`` or ``both``.
         config : dict
@@ -201,7 +206,7 @@ class LiveAttribution:
             request.check()
             if method != "ibba":
                 return self._other(request, ask, method, self._layer(layer), settings or {})
-            return self._ibba(request, ask, self._config(layer, beta, config), preview=preview)
+            return self._ibba(request, ask, self._config(layer, self._beta(beta), config), preview=preview)
         except _Superseded:
             return {"status": "superseded", "number": number}
 
@@ -317,6 +322,10 @@ class LiveAttribution:
     def _layer(self, layer: int | None) -> int:
         return self.source.encoder.check_layer(IbbaConfig.default_layer(len(self.source.encoder.blocks))
                                                 if layer is None else layer)
+
+    def _beta(self, beta: float | None) -> float:
+        encoder = self.source.encoder
+        return IbbaConfig.default_beta(encoder.n_tokens + 1, encoder.config.width) if beta is None else beta
 
     def _config(self, layer: int | None, beta: float, config: dict[str, Any] | None) -> IbbaConfig:
         try:

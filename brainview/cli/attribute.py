@@ -28,7 +28,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", default="", help="the data set, where the run's own place is not here")
     parser.add_argument("--method", choices=METHODS, default="ibba")
     parser.add_argument("--layer", type=int, help="blocks passed (0 = the encoder's input); default: the benchmark's")
-    parser.add_argument("--beta", type=float, default=0.1, help="price of information (IB-BA)")
+    parser.add_argument("--beta", type=float, help="price of information (IB-BA); default: that of the encoder, by the "
+                        "planted-truth benchmark (the panel starts with it; the paper has 0.1)")
     parser.add_argument("--target", choices=("image", "text", "both"), default="both")
     parser.add_argument("--copies", type=int, default=10, help="noise copies (IB-BA)")
     parser.add_argument("--steps", type=int, default=20, help="steps of Adam (IB-BA)")

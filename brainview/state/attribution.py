@@ -13,7 +13,7 @@ from psygnal import SignalGroupDescriptor
 from brainview.core.errors import FormatError
 
 #: Slider ends of beta (log10), and steps of the slider per decade.
-BETA_LOW, BETA_HIGH, PER_DECADE = -3.0, 1.0, 50
+BETA_LOW, BETA_HIGH, PER_DECADE = -3.0, 3.0, 50
 TARGETS = ("image", "text", "both")
 MODES = ("m2ib", "recommended", "m2ib_strict")
 #: What can be drawn on the brain, with the words of the chooser.
@@ -210,6 +210,7 @@ class AttributionState:
     repeated: Answer | None = None  # another noise seed
     busy: str = ""  # what is being computed, "" = nothing
     problem: str = ""
+    chosen: bool = False  # whether a beta was chosen by the user or a project; else a model's own default is taken
 
     def settings(self) -> dict[str, Any]:
         """Return what a project keeps."""
@@ -226,6 +227,7 @@ class AttributionState:
             kept["view"] = "map"
         if kept.get("correction", "fdr") not in CORRECTIONS:
             kept["correction"] = "fdr"
+        self.chosen = self.chosen or "beta" in (stored.get("setting") or {})
         self.setting, self.other = setting, second
         for name, value in kept.items():
             setattr(self, name, value)

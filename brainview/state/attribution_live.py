@@ -22,8 +22,9 @@ from brainview.core.errors import BrainViewError, Cancelled
 from brainview.state.attribution import NOISY, Answer, Setting
 
 DESK = "brainview.attribution.desk:AttributionDesk"
-#: Betas computed ahead, and finished maps kept (174 tokens each).
-GRID = tuple(float(f"{b:.3g}") for b in np.logspace(-3, 1, 9))
+#: Betas of the grid, how many of them are computed ahead (the nearest), and finished maps kept (174 tokens each).
+GRID = tuple(float(f"{b:.3g}") for b in np.logspace(-3, 3, 13))
+AHEAD = 9
 KEPT = 4096
 #: Copies of the first answer.
 PREVIEW_COPIES = 1
@@ -265,7 +266,8 @@ class LiveModel:
         """Compute one more beta of the grid, nearest first; False when the grid is complete."""
         if setting.method not in NOISY or number != self._number:
             return False
-        missing = [b for b in GRID if self.finished(stimulus, setting.having(beta=b)) is None]
+        near = sorted(GRID, key=lambda b: abs(math.log(b / setting.beta)))[:AHEAD]
+        missing = [b for b in near if self.finished(stimulus, setting.having(beta=b)) is None]
         if not missing:
             return False
         beta = min(missing, key=lambda b: abs(math.log(b / setting.beta)))

@@ -89,15 +89,19 @@ def test_the_first_map_comes_by_itself_and_says_what_it_is(panel):
     result, words = panel.window.attribution.result, panel.window.attribution.card.facts.text()
     assert result.state.whole() == "Final, 4 steps × 2 copies" and "bits" in result.figures.whole()
     assert "174 tokens of 28 mm" in words and "28 mm wide" in result.note.text()
+    # 175 tokens x 16 channels at the benchmark's price of a nat, not the 0.1 of the paper
+    assert panel.wire.state.setting.beta == 1.0 and not panel.wire.state.chosen
     assert panel.window.attribution.controls.price.text().startswith("One nat costs")
+    assert panel.window.attribution.controls.price.text().endswith("the default")
     assert panel.view.map.is_phantom and panel.view.map.provenance["attribution"]["steps"] == 4
 
 
 def test_sliders_change_the_map_and_undo_brings_it_back(panel):
     first = panel.view.map.values
     controls = panel.window.attribution.controls
-    controls.beta.slider.setValue(150)  # beta 1
-    assert panel.wire.state.setting.beta == 1.0 and "Not computed yet" in panel.wire.state.answer.label
+    controls.beta.slider.setValue(100)  # beta 0.1
+    assert panel.wire.state.setting.beta == 0.1 and panel.wire.state.chosen
+    assert "Not computed yet" in panel.wire.state.answer.label
     done(panel)
     assert panel.wire.state.answer.final and not np.array_equal(panel.view.map.values, first, equal_nan=True)
     controls.layer.slider.setValue(3)
@@ -107,7 +111,7 @@ def test_sliders_change_the_map_and_undo_brings_it_back(panel):
     panel.c.undo.undo()
     done(panel)
     assert panel.wire.state.setting == Setting(copies=2, steps=4, layer=1)
-    assert np.array_equal(panel.view.map.values, first, equal_nan=True) and controls.beta.slider.value() == 100
+    assert np.array_equal(panel.view.map.values, first, equal_nan=True) and controls.beta.slider.value() == 150
 
 
 def test_the_command_writes_the_map_of_the_panel(panel, run, tmp_path):
@@ -184,7 +188,7 @@ def test_two_hundred_moves_leave_the_right_map(panel):
 
 
 def test_a_project_brings_the_map_back(panel):
-    panel.window.attribution.controls.beta.slider.setValue(150)
+    panel.window.attribution.controls.beta.slider.setValue(100)
     done(panel)
     values, stored = panel.view.map.values, panel.c.session.describe()
     panel.do(panel.c.session.open_run("/runs/one"))
@@ -193,7 +197,7 @@ def test_a_project_brings_the_map_back(panel):
     panel.until(lambda: panel.wire.model is not None and panel.view.map is not None
                 and panel.view.map.units == "bits")
     done(panel)
-    assert np.array_equal(panel.view.map.values, values, equal_nan=True) and panel.wire.state.setting.beta == 1.0
+    assert np.array_equal(panel.view.map.values, values, equal_nan=True) and panel.wire.state.setting.beta == 0.1
 
 
 def test_a_run_without_brains_says_so(panel):

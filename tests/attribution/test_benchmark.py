@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from brainview.attribution.benchmark import best_layer, survey_level, thresholds
+from brainview.attribution.ibba import IbbaConfig
 from brainview.attribution.ledger import grade_all, ledger_file, read_ledger
-from brainview.attribution.planted import PlantedConfig
+from brainview.attribution.planted import PlantedConfig, plant
 from brainview.attribution.speed import measure
 from brainview.attribution.survey import Survey, SurveyConfig, cells, faithfulness, shuffled_weights, summary
 from brainview.attribution.toy import ToyConfig, train_toy
@@ -104,6 +105,16 @@ def test_summary_has_intervals(world):
     cell = cells(FEW, 2)[2]
     (found,) = summary([(cell, [{"hard_auroc": 0.4, "prior": 1.0}, {"hard_auroc": 0.8, "prior": 1.0}])])
     assert found["hard_auroc"] == pytest.approx(0.6) and found["hard_auroc_low"] < 0.6 < found["hard_auroc_high"]
+
+
+def test_the_default_beta_follows_the_encoder():
+    assert IbbaConfig.default_beta(86, 32) == 1.0  # the encoder it was chosen on
+    assert IbbaConfig.default_beta(175, 128) == 8.1 and IbbaConfig.default_beta(175, 1280) == 81
+
+
+def test_all_levels_find_room_for_their_regions():
+    for level in (4, 5):
+        assert plant(PlantedConfig(level=level), 4).regions.shape[0] == 8
 
 
 def test_a_level_from_end_to_end(world):

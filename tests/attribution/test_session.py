@@ -43,7 +43,8 @@ def live(run):
 def test_description(live):
     about = live.describe()
     assert about["tokens"] == 174 and about["layers"] == 3 and about["phantom"] and len(about["stimuli"]) == STIMULI
-    assert about["beta_per_nat"] == pytest.approx(0.1 / (175 * 16)) and "28 mm" in about["resolution"]
+    assert about["beta_per_nat"] == pytest.approx(1 / (175 * 16))
+    assert about["beta"] == 1.0 and "28 mm" in about["resolution"]
     assert set(about["methods"]) == set(METHODS) == set(verb.METHODS)
 
 

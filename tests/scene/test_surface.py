@@ -12,7 +12,7 @@ from brainview.maps.meshes import load_mesh
 from brainview.maps.rois import RoiClass
 from brainview.maps.space import BrainStructure, GrayordinateSpace, MaskedSpace, ParcelSpace, SurfaceSpace, mni_space
 from brainview.scene import views
-from brainview.scene.hemisphere import on_surface, surface_of, vertex_normals
+from brainview.scene.hemisphere import on_surface, outward, surface_of, vertex_normals
 from brainview.scene.image_canvas import ImageCanvas
 from brainview.scene.outlines import anchors, borders, on_root
 from tests.scene.sample import FSAVERAGE5, bump, regions
@@ -24,7 +24,7 @@ SIZE = (640, 480)
 def canvas():
     canvas = ImageCanvas(SIZE)
     canvas.set_surface(FSAVERAGE5, "inflated")
-    canvas.set_panels(views.panels("grid", "lateral", ("left", "right")))
+    canvas.set_panels(views.views.panels("grid", "lateral", ("left", "right")))
     yield canvas
     canvas.close()
 
@@ -32,7 +32,7 @@ def canvas():
 @pytest.fixture
 def scene(canvas):
     canvas.set_surface(FSAVERAGE5, "inflated")
-    canvas.set_panels(views.panels("grid", "lateral", ("left", "right")))
+    canvas.set_panels(views.views.panels("grid", "lateral", ("left", "right")))
     canvas.set_background("dark")
     canvas.set_outlines({})
     canvas.set_marker(None)
@@ -171,7 +171,7 @@ def test_hemispheres_layouts_and_sizes(canvas, scene):
     paper = np.array([16, 18, 22])
     columns = lambda p: np.flatnonzero((np.abs(p[60:-60, 30:-30].astype(int) - paper).max(-1) > 8).any(0))  # noqa: E731
     assert np.ptp(columns(both)) > 1.3 * np.ptp(columns(one))
-    assert [p.title for p in views.panels("grid", "lateral", ("left", "right"))] == [
+    assert [p.title for p in views.views.panels("grid", "lateral", ("left", "right"))] == [
         "Left · lateral", "Right · lateral", "Left · medial", "Right · medial"]
 
 
@@ -295,3 +295,22 @@ def test_a_panel_says_lateral_only_while_it_is():
     assert panel.seen_from(camera.towards) == "Left · lateral"
     camera.orbit(180.0, 0.0)
     assert panel.seen_from(camera.towards) == "Left"
+
+
+def test_only_closed_surfaces_lose_their_inner_side_and_the_picture_stays():
+    mesh = load_mesh("fsaverage5", "left", "pial")
+    assert outward(mesh.vertices, mesh.faces) == 1 and outward(mesh.vertices, mesh.faces[:, ::-1]) == -1
+    assert outward(mesh.vertices, mesh.faces[1:]) == 0 and outward(mesh.vertices, mesh.faces[:0]) == 0
+    canvas = ImageCanvas((240, 200))
+    try:
+        canvas.set_surface(FSAVERAGE5, "pial")
+        canvas.set_panels(views.panels("grid", "lateral", ("left", "right")))
+        thin = canvas.picture()
+        for cell in canvas.scene._cells:
+            for actor in cell.renderer.GetActors():
+                assert actor.GetProperty().GetBackfaceCulling()
+                actor.GetProperty().BackfaceCullingOff()
+        differ = (canvas.picture() != thin).any(-1).sum()
+        assert differ <= 8  # of 48,000 pixels: rims, where both sides lie in one pixel
+    finally:
+        canvas.close()

@@ -26,7 +26,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
                         "(doubles their cost; default all)")
     parser.add_argument("--repeats", type=int, default=20, help="how many of them are repeated with another noise seed")
     parser.add_argument("--plain", action="store_true", help="leave out the switches of IB-BA at level 1")
-    parser.add_argument("--betas", default="0.1,1,10", help="betas of IB-BA")
+    parser.add_argument("--betas", default=None, help="betas of IB-BA; default 0.1,1,10, with --run also the one that "
+                        "the panel starts with")
     parser.add_argument("--layers", default=None, help="layers (blocks passed); default all")
     parser.add_argument("--copies", type=int, default=10, help="noise copies of IB-BA")
     parser.add_argument("--steps", type=int, default=900, help="training steps of the toy encoder")
@@ -81,7 +82,7 @@ def _live(args: argparse.Namespace, context: JobContext) -> dict[str, Any]:
 
 def _figures(args: argparse.Namespace, context: JobContext) -> dict[str, Any]:
     """Run what was asked for."""
-    from brainview.attribution.benchmark import survey_level, survey_world
+    from brainview.attribution.benchmark import shipped_beta, survey_level, survey_world
     from brainview.attribution.speed import measure
 
     if args.speed:
@@ -96,7 +97,10 @@ def _figures(args: argparse.Namespace, context: JobContext) -> dict[str, Any]:
 
         found = sweep(world, key, samples=args.samples, copies=args.copies, context=context)
     else:
-        found = survey_world(world, _settings(args), key, context=context)
+        config = _settings(args)
+        if args.betas is None:
+            config = replace(config, betas=tuple(sorted({*config.betas, shipped_beta(world)})))
+        found = survey_world(world, config, key, context=context)
     found.pop("entries")
     return {"levels": [{"level": "settings" if args.settings else "phantom", "what": what, **found}]}
 
@@ -147,12 +151,11 @@ def level_text(level: dict[str, Any]) -> str:
         parts += ["", "Acceptance (defaults):",
                   table([[t["what"], t["wanted"], t["found"], "met" if t["met"] else "MISSED"]
                          for t in level["thresholds"]], ["what", "wanted", "found", ""])]
-    from brainview.attribution.ibba import IbbaConfig
-
     if level["best_layer"] is None:
         return "\n".join(parts)
     return "\n".join([*parts, "", f"Best IB-BA layer at the default beta: {level['best_layer']}; "
-                      f"shipped default: {IbbaConfig().layer}."])
+                      f"the panel starts this encoder at layer {level['shipped']['layer']}, beta "
+                      f"{level['shipped']['beta']:g} (the price per nat that levels 1 to 3 chose)."])
 
 
 def _title(level: dict[str, Any]) -> str:
@@ -191,8 +194,8 @@ def _settings(args: argparse.Namespace) -> SurveyConfig:
     if args.samples < 1:
         raise BrainViewError("--samples must be at least 1")
     layers = None if args.layers is None else tuple(int(v) for v in _numbers(args.layers, "--layers"))
-    return SurveyConfig(samples=args.samples, betas=_numbers(args.betas, "--betas"), layers=layers, copies=args.copies,
-                        masks=args.masks, repeats=args.repeats, variants=not args.plain,
+    betas = _numbers(args.betas or "0.1,1,10", "--betas")
+    return SurveyConfig(samples=args.samples, betas=betas, layers=layers, copies=args.copies, masks=args.masks, repeats=args.repeats, variants=not args.plain,
                         degrade=not args.truth_only,
                         gaps=args.samples if args.gaps is None else args.gaps)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -160,7 +161,10 @@ class Controls(QWidget):
         self.layer.setEnabled(setting.method in LAYERED)
         self.beta.show_value(position_of(setting.beta), f"{setting.beta:.3g}")
         per_nat = setting.beta / ((int(about["tokens"]) + 1) * int(about["width"]))
-        self.price.setText(f"One nat costs {per_nat:.2g} of likeness (β per nat)")
+        default = float(about["beta"])
+        own = "the default" if math.isclose(setting.beta, default, rel_tol=0.03) else f"default β {default:.3g}"
+        self.price.setText(f"One nat costs {per_nat:.2g} of likeness (β per nat); {own}")
+        self.price.setToolTip(str(about.get("default_note", "")))
         noisy = setting.method in NOISY
         for part in (self.beta, self.price, self.more):
             part.setEnabled(noisy or (part is self.more and setting.method in ("rise", "random")))
