@@ -195,8 +195,8 @@ def _settings(args: argparse.Namespace) -> SurveyConfig:
         raise BrainViewError("--samples must be at least 1")
     layers = None if args.layers is None else tuple(int(v) for v in _numbers(args.layers, "--layers"))
     betas = _numbers(args.betas or "0.1,1,10", "--betas")
-    return SurveyConfig(samples=args.samples, betas=betas, layers=layers, copies=args.copies, masks=args.masks, repeats=args.repeats, variants=not args.plain,
-                        degrade=not args.truth_only,
+    return SurveyConfig(samples=args.samples, betas=betas, layers=layers, copies=args.copies,
+                        masks=args.masks, repeats=args.repeats, variants=not args.plain, degrade=not args.truth_only,
                         gaps=args.samples if args.gaps is None else args.gaps)
 
 
