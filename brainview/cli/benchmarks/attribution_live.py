@@ -19,7 +19,8 @@ def live_text(figures: dict[str, Any]) -> str:
 
     p, m, s = figures["pixels"], figures["moves"], figures["superseded"]
     rows = [["event to pixels, ms", spread(p["wall_ms"], 1), spread(p["cpu_ms"], 1), f"{p['goal_ms']:g}",
-             words(p["met"])]]
+             words(p["met"])],
+            ["the same picture painted again, ms", spread(p["bare_wall_ms"], 1), spread(p["bare_cpu_ms"], 1), "", ""]]
     rows += [[f"layer {f['layer']}{' (default)' if f['default'] else ''}: preview, s", spread(f["preview_s"]), "",
               f"{PREVIEW:g}", ""] for f in figures["finals"]]
     rows += [[f"layer {f['layer']}{' (default)' if f['default'] else ''}: final, s", spread(f["final_s"]),
