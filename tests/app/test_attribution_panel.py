@@ -110,7 +110,7 @@ def test_sliders_change_the_map_and_undo_brings_it_back(panel):
     panel.c.undo.undo()
     panel.c.undo.undo()
     done(panel)
-    assert panel.wire.state.setting == Setting(copies=2, steps=4, layer=1)
+    assert panel.wire.state.setting == Setting(copies=2, steps=4, layer=1, beta=1.0)
     assert np.array_equal(panel.view.map.values, first, equal_nan=True) and controls.beta.slider.value() == 150
 
 
