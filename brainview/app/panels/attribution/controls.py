@@ -161,8 +161,8 @@ class Controls(QWidget):
         self.layer.setEnabled(setting.method in LAYERED)
         self.beta.show_value(position_of(setting.beta), f"{setting.beta:.3g}")
         per_nat = setting.beta / ((int(about["tokens"]) + 1) * int(about["width"]))
-        default = float(about["beta"])
-        own = "the default" if math.isclose(setting.beta, default, rel_tol=0.03) else f"default β {default:.3g}"
+        usual = float(about["beta"])
+        own = "the default" if math.isclose(setting.beta, usual, rel_tol=0.03) else f"default β {usual:.3g}"
         self.price.setText(f"One nat costs {per_nat:.2g} of likeness (β per nat); {own}")
         self.price.setToolTip(str(about.get("default_note", "")))
         noisy = setting.method in NOISY
