@@ -168,6 +168,8 @@ def _arms(parts: Parts, folder: RunFolder, test: Trials, question: str, texts: d
         if one is brain:
             g_of[kind] = _g(other, z)
     different = {k: sum(a != b for a, b in zip(texts["brain"], texts[k], strict=True)) for k in g_of if k != "brain"}
+    if not different["without adaptation"] and not found["note"]:
+        found["note"] = "Both arms say the same texts: there is nothing to compare in words."
     return {**found, "same": not (found["on"] or found["off"]), "different": different, "texts": len(test)}, g_of
 
 
