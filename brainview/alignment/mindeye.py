@@ -19,7 +19,7 @@ from brainview.alignment.workflow import COLUMNS as COLUMNS
 from brainview.alignment.workflow import Embeddings, Task, ranking_of, train_system
 from brainview.core.jobs import QUIET, JobContext, Stage
 
-#: Settings that both MindEyes share on some hundred images; chosen on validation images of the phantom's four people.
+#: Settings that both MindEyes share on some hundred images; chosen on validation images of two phantom people.
 SMALL: dict[str, Any] = {"objective": "mindeye", "start": "ridge",
                          "weighting": "denoised", "whiten": 1.0, "voxels": 20000,
                          "keep": 20000, "hidden": 256, "blocks": 2, "lr": 1e-5, "epochs": 6, "noise": 1.0,

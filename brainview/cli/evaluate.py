@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from typing import Any
 
 from brainview.cli.terminal import add_json, print_json, table, terminal_job
 from brainview.core.errors import FormatError, MissingError
-from brainview.core.files import read_json
+from brainview.core.files import read_json, read_text
 from brainview.core.names import shown
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("what", choices=["captions", "boxes", "answers", "choices"])
-    parser.add_argument("--references", required=True, type=Path, metavar="F",
+    parser.add_argument("--references", type=Path, metavar="F",
                         help="captions: {image: [caption, ...]}; boxes: {image: {class: [[x0, y0, x1, y1], ...]}}; "
                              "choices: {key: {options: [text, ...], answer: letter or text}}")
-    parser.add_argument("--candidates", required=True, type=Path, metavar="F", help="the predictions, same keys")
+    parser.add_argument("--candidates", required=True, type=Path, metavar="F",
+                        help="the predictions, same keys; answers: also texts.jsonl of a film run, which holds its own "
+                             "references and categories")
+    parser.add_argument("--kind", default="brain", metavar="K",
+                        help="answers of a film run: which text is scored (brain; others are named in the file)")
     parser.add_argument("--groups", type=Path, metavar="F",
                         help="boxes: {group: [class, ...]} to score groups of classes too; answers: {key: category}")
     parser.add_argument("--images", type=Path, metavar="D",
@@ -32,6 +37,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Score and print."""
+    if args.what == "answers" and args.candidates.suffix == ".jsonl":
+        return _answers(args, *_film_texts(args.candidates, args.kind))
+    if args.references is None:
+        raise MissingError("needs --references", where=f"evaluate {args.what}")
     references, candidates = _mapping(args.references), _mapping(args.candidates)
     if args.what == "answers":
         return _answers(args, references, candidates)
@@ -173,16 +182,44 @@ def _boxes(candidates: dict[str, Any], references: dict[str, Any], groups: Path 
     return rows
 
 
-def _answers(args: argparse.Namespace, references: dict[str, Any], candidates: dict[str, Any]) -> int:
+def _film_texts(path: Path, kind: str) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """Return (references, answers, categories) of a film run's texts, all by subject, trial and question."""
+    references, said, groups = {}, {}, {}
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        where = f"{path}, line {number}"
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError:
+            raise FormatError("is not valid JSON", where=where) from None
+        needed = ("subject", "row", "question", "reference", "category")
+        if not isinstance(row, dict) or any(name not in row for name in needed):
+            raise FormatError(f"is not a text of a film run ({', '.join(needed)}, and the texts)", where=where)
+        if kind not in row:
+            texts = [str(k) for k in row if k not in (*needed, "stimulus", "clip")]
+            raise MissingError(f"holds no text {shown(kind)!r}", where=where,
+                               remedy=f"--kind is one of {', '.join(map(shown, texts))}.")
+        key = f"{row['subject']} {row['row']} {row['question']}"
+        references[key], said[key], groups[key] = row["reference"], row[kind], str(row["category"])
+    if not said:
+        raise FormatError("holds no text", where=path)
+    return references, said, groups
+
+
+def _answers(args: argparse.Namespace, references: dict[str, Any], candidates: dict[str, Any],
+             groups: dict[str, str] | None = None) -> int:
     """Score answers with shuffles beside every number: fluent text of the right form scores high by itself."""
     from brainview.language.video.evaluation import evaluate_files
 
     said = {k: _sentence(v, k) for k, v in candidates.items()}
     wanted = {k: _sentence(v, k) for k, v in references.items()}
-    groups = {k: str(v) for k, v in _mapping(args.groups).items()} if args.groups else None
+    if args.groups:
+        groups = {k: str(v) for k, v in _mapping(args.groups).items()}
     report = evaluate_files(wanted, said, bertscore=args.encoder, categories=groups)
     if args.json:
-        print_json({"what": "answers", "candidates": args.candidates.name, "references": args.references.name,
+        given = (args.references or args.candidates).name
+        print_json({"what": "answers", "candidates": args.candidates.name, "references": given,
                     **report})
         return 0
     rows = [[metric, f"{t['brain']:.2f}", f"{t['shuffled']:.2f}", f"{t['sd']:.2f}", f"{t['difference']:+.2f}",

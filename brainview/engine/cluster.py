@@ -20,8 +20,8 @@ from typing import Any
 from brainview.core.errors import BrainViewError, MissingError
 from brainview.core.names import shown
 
-#: Seconds that a worker may take to start: half a minute is not enough where ten programs share two cores.
-PATIENCE = 120
+#: Seconds that a worker may take to start: two minutes are not enough where ten programs share two cores.
+PATIENCE = 300
 #: Messages and transitions that dask remembers for its own debugging: each message holds the arguments of a job, and by
 #: default a thousand of them stay in the window's process.
 REMEMBERED = 20

@@ -26,9 +26,11 @@ UNITS = {"bits": "information that passes the bottleneck at this token, in bits"
 
 
 def unit_range(scores: np.ndarray) -> np.ndarray:
-    """Return scores min-max scaled to 0..1; a constant map becomes all ones, as a mask that keeps everything."""
+    """Return scores min-max scaled to 0..1, as a mask: a constant map keeps everything, an all-zero one nothing."""
     low, high = float(np.min(scores)), float(np.max(scores))
-    return np.ones_like(scores) if high <= low else (scores - low) / (high - low)
+    if high <= low:
+        return np.ones_like(scores) if high else np.zeros_like(scores)
+    return (scores - low) / (high - low)
 
 
 def map_story(about: Mapping[str, Any], answer: Mapping[str, Any]) -> dict[str, Any]:

@@ -99,6 +99,7 @@ def test_grading_by_hand():
     assert grading.degradation(y, y) == {"drop": 0, "relative_drop": 0, "increase": 0}
     assert grading.degradation(y, np.array([0.1, 0.6]))["drop"] == pytest.approx(20)
     assert (grading.unit_range(np.full(3, 7.0)) == 1).all()
+    assert (grading.unit_range(np.zeros(3)) == 0).all(), "an all-zero map keeps nothing: its drop is Y - f(0)"
     assert grading.area_under_steps(np.array([1.0, 0.5, 0.0])) == pytest.approx(0.5)
     assert contrast(np.array([3.0]), [np.array([1.0]), np.array([2.0])])[0] == 1.5
 

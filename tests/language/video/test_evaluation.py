@@ -124,6 +124,27 @@ def test_command_scores_answers_beside_shuffles(tmp_path, capsys):
     assert main(command) == 1
 
 
+def test_command_reads_the_texts_of_a_film_run(tmp_path, capsys):
+    references, category, right = world(24)
+    rows = [{"subject": "sub-05", "row": i, "question": "What?", "reference": r, "category": VERBS[c], "brain": b,
+             "constant": right[0]} for i, (r, c, b) in enumerate(zip(references, category, right, strict=True))]
+    file = tmp_path / "texts.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    command = ["evaluate", "answers", "--candidates", str(file), "--encoder", "none"]
+    assert main([*command, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["n"] == 24 and report["tests"]["category"]["brain"] > 90
+    assert main([*command, "--kind", "constant", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["tests"]["category"]["brain"] < 50
+    assert main([*command, "--kind", "brian"]) == 1
+    assert "--kind is one of brain, constant" in capsys.readouterr().err
+    for damaged, words in (("{}\n", "line 1: is not a text"), ("{", "line 1: is not valid JSON"), ("", "is empty"), (" \n", "no text")):
+        file.write_text(damaged)
+        assert main(command) == 1 and words in capsys.readouterr().err
+    assert main(["evaluate", "captions", "--candidates", str(file)]) == 1
+    assert "needs --references" in capsys.readouterr().err
+
+
 def test_sentence_vectors_are_unit_and_in_order():
     v = sentence_vectors(["a dog runs", "a cat", "a dog runs"])
     assert np.allclose(np.linalg.norm(v, axis=1), 1, atol=1e-5) and np.allclose(v[0], v[2])
