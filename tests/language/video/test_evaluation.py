@@ -138,7 +138,8 @@ def test_command_reads_the_texts_of_a_film_run(tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["tests"]["category"]["brain"] < 50
     assert main([*command, "--kind", "brian"]) == 1
     assert "--kind is one of brain, constant" in capsys.readouterr().err
-    for damaged, words in (("{}\n", "line 1: is not a text"), ("{", "line 1: is not valid JSON"), ("", "is empty"), (" \n", "no text")):
+    for damaged, words in (("{}\n", "line 1: is not a text"), ("{", "line 1: is not valid JSON"), ("", "is empty"),
+                           (" \n", "no text")):
         file.write_text(damaged)
         assert main(command) == 1 and words in capsys.readouterr().err
     assert main(["evaluate", "captions", "--candidates", str(file)]) == 1
