@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from PySide6.QtCore import QTimer
 
 from brainview.app.start import Shell, application
 from brainview.app.viewer import Viewer
+from brainview.app.wiring_strip import BESIDE
 from tests.app.fakes import FakeEngine
 
 
@@ -35,6 +37,8 @@ class Desk:
         """Let everything that is under way end."""
         self.until(lambda: self.c.reporter.busy == 0)
         self.loop.run_until_complete(asyncio.sleep(0.02))
+        self.until(lambda: not any(t.isActive() for t in self.window.findChildren(QTimer)
+                                   if t.isSingleShot() and t.interval() == BESIDE))
 
     def get(self, work: Any) -> Any:
         """Run a coroutine and return its value; what it raises is raised."""

@@ -80,6 +80,7 @@ def done(desk):
     state = desk.wire.state
     desk.until(lambda: state.answer is not None and state.answer.final and state.answer.setting == state.setting
                and state.answer.stimulus == desk.app.stimulus)
+    desk.until(lambda: "Computing" not in desk.window.attribution.result.state.whole())
     desk.settle()
 
 
