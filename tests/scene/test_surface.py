@@ -24,7 +24,7 @@ SIZE = (640, 480)
 def canvas():
     canvas = ImageCanvas(SIZE)
     canvas.set_surface(FSAVERAGE5, "inflated")
-    canvas.set_panels(views.views.panels("grid", "lateral", ("left", "right")))
+    canvas.set_panels(views.panels("grid", "lateral", ("left", "right")))
     yield canvas
     canvas.close()
 
@@ -32,7 +32,7 @@ def canvas():
 @pytest.fixture
 def scene(canvas):
     canvas.set_surface(FSAVERAGE5, "inflated")
-    canvas.set_panels(views.views.panels("grid", "lateral", ("left", "right")))
+    canvas.set_panels(views.panels("grid", "lateral", ("left", "right")))
     canvas.set_background("dark")
     canvas.set_outlines({})
     canvas.set_marker(None)
@@ -171,7 +171,7 @@ def test_hemispheres_layouts_and_sizes(canvas, scene):
     paper = np.array([16, 18, 22])
     columns = lambda p: np.flatnonzero((np.abs(p[60:-60, 30:-30].astype(int) - paper).max(-1) > 8).any(0))  # noqa: E731
     assert np.ptp(columns(both)) > 1.3 * np.ptp(columns(one))
-    assert [p.title for p in views.views.panels("grid", "lateral", ("left", "right"))] == [
+    assert [p.title for p in views.panels("grid", "lateral", ("left", "right"))] == [
         "Left · lateral", "Right · lateral", "Left · medial", "Right · medial"]
 
 
