@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Any
 
 from brainview.core.device import speed
-from brainview.core.errors import MissingError
 from brainview.core.jobs import QUIET, JobContext
 from brainview.datasets.registry import open_dataset
 from brainview.encoding.llm_vem.config import INHERITED, INHERITED_BY_PART, VemConfig
@@ -87,10 +86,6 @@ def estimate(path: str | os.PathLike, *, subjects: list[str] | None, options: di
 def _measure(path: str | os.PathLike, config: VemConfig, subjects: list[str] | None, context: JobContext) -> Sizes:
     dataset = open_dataset(path)
     names = list(subjects or dataset.subjects)
-    for name in names:
-        if name not in dataset.subjects:
-            raise MissingError(f"has no subject {name!r}", where=path,
-                               remedy="It has " + ", ".join(dataset.subjects) + ".")
     context.check()
     people = {n: dataset.subject(n, config.variant or None) for n in names}
     shapes, trunk = _trunk(config.features, config.layers, config.tokens)
