@@ -17,9 +17,10 @@ from brainview.app.window import MainWindow
 from brainview.core.errors import MissingError
 from brainview.core.files import atomic_path
 from brainview.maps.brainmap import BrainMap
+from brainview.maps.tokens import map_name
 from brainview.state.app import AppState, Source
-from brainview.state.attribution import VIEWS, Answer, AttributionState, overlap_top, pearson
-from brainview.state.attribution_live import LiveModel
+from brainview.state.attribution import NOISY, VIEWS, Answer, AttributionState, overlap_top, pearson
+from brainview.state.attribution_live import GRID, LiveModel
 from brainview.state.attribution_maps import TokenMaps
 from brainview.state.view import ViewState
 
@@ -125,6 +126,22 @@ class Drawing:
             await self.model.ask(source.stimulus, self.state.setting)
             self.want()
         return self.at_once(source)
+
+    async def slid(self) -> list[BrainMap]:
+        """Return the cortical maps of the open stimulus along the slider of beta, the lowest first."""
+        model, setting, stimulus = self.model, self.state.setting, self.app.stimulus
+        if model is None or self.maps is None or stimulus < 0:
+            raise MissingError("no whole-brain model is open", remedy="Open its run again.")
+        if setting.method not in NOISY:
+            raise MissingError(f"{setting.method} has no price of information that could slide",
+                               remedy="Choose the method IB-BA.")
+        out = []
+        for beta in GRID:
+            answer = await model.ask(stimulus, setting.having(beta=beta))
+            facts = {"method": setting.method, "stimulus": stimulus, "target": setting.target}
+            out.append(self.maps.pair(answer, name=f"{map_name(facts)}, β = {beta:.3g}", tokens=self.state.tokens,
+                                      share=self.state.scale == "share")[1])
+        return out
 
     def redraw(self) -> None:
         """Draw the chosen view if the brain shows attribution."""

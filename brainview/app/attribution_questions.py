@@ -35,6 +35,11 @@ class Questions:
     _reversed: dict[str, Any] | None
     _planted: dict[int, dict[str, Any]]
 
+    @property
+    def answered(self) -> bool:
+        """Whether the panel shows what the brain at the open stimulus speaks of: picture and words."""
+        return self._reversed is not None and self._looked == (self.app.stimulus, self.state.setting.words)
+
     async def _look(self, stimulus: int) -> None:
         assert self.model is not None
         look = await self.model.plain("look", stimulus=stimulus)
@@ -50,7 +55,7 @@ class Questions:
         self.panel.reverse.show_reverse(None)
         found = await model.question("reverse", stimulus=stimulus, words=words)
         if stimulus == self.app.stimulus and model is self.model and found is not None:
-            self._reversed = found
+            self._looked, self._reversed = (stimulus, words), found
             self.panel.reverse.show_reverse(found)
 
     async def _plant(self, stimulus: int) -> None:

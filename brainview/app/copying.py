@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QFileDialog
 from brainview.app.errors import Reporter
 from brainview.app.window import MainWindow
 from brainview.core.errors import MissingError
+from brainview.maps import kept
 from brainview.state.app import AppState
 from brainview.state.recipes import Recipe, project_of, recipe, source_of, viewer_part, where_of
 from brainview.state.session import Session
@@ -92,6 +93,7 @@ class Copying:
                             "methods paragraph with its references", drawing=False)
 
     def _copied(self, text: str, what: str, *, drawing: bool = True) -> str:
+        kept.pin(text)
         QGuiApplication.clipboard().setText(text)
         self.reporter.tell(f"Copied the {what}" + (
             " that draws this picture" if drawing else ""), "done")

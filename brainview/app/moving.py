@@ -12,12 +12,16 @@ from brainview.app.errors import Reporter
 from brainview.app.window import MainWindow
 from brainview.core.errors import MissingError
 from brainview.maps.brainmap import BrainMap
+from brainview.state.attribution_maps import common_limits
 from brainview.state.session import Session
 from brainview.state.view import ViewState
 
 PAGE = "brainview.scene.jobs:page"
 MOVIE = "brainview.scene.jobs:movie"
-MOVIES = (("spin", "The brain turns once around"), ("morph", "It unfolds from pial to flat and back"))
+MOVIES = (("spin", "The brain turns once around"), ("morph", "It unfolds from pial to flat and back"),
+          ("threshold", "The threshold rises from zero to the top"))
+#: Offered where the map on screen comes from a model with a slider.
+SLIDER = ("slider", "The model's slider moves: the price of information β")
 
 
 class Moving:
@@ -52,20 +56,31 @@ class Moving:
 
     def choose_movie(self) -> None:
         """Ask which movie and where to, and write it."""
-        words, ok = QInputDialog.getItem(self.window, "Export movie", "What moves", [w for _, w in MOVIES], 0, False)
+        offered = self.movies()
+        words, ok = QInputDialog.getItem(self.window, "Export movie", "What moves", [w for _, w in offered], 0, False)
         if not ok:
             return
-        kind = next(k for k, w in MOVIES if w == words)
+        kind = next(k for k, w in offered if w == words)
         path, _ = QFileDialog.getSaveFileName(self.window, "Export movie", str(Path(self.folder) / f"{kind}.mp4"),
                                               "Movies (*.mp4 *.gif)")
         if path:
             self.reporter.start(self.write_movie(path, kind))
 
+    def movies(self) -> tuple[tuple[str, str], ...]:
+        """Return (kind, words) of the movies of what is on screen."""
+        maker = self.session.makers.get(self.session.app.source.kind)
+        return (*MOVIES, SLIDER) if hasattr(maker, "slid") else MOVIES
+
     async def write_movie(self, path: str, kind: str, **settings: Any) -> None:
         """Write a movie of the map on screen, as a job that can be cancelled."""
-        look = asdict(self.window.viewer.look())
-        look.pop("cameras")
+        look, rule, maps = asdict(self.window.viewer.look()), self.view.rule, list[BrainMap]()
+        if kind in ("spin", "morph"):
+            look.pop("cameras")  # what turns or unfolds has views of its own
+        if kind == "slider":
+            self.reporter.tell("Computing the maps along the slider", "info")
+            maps = await self.session.makers[self.session.app.source.kind].slid()
+            rule = rule.having(limits=common_limits(maps))
         await self.session.ask(MOVIE, f"Movie {Path(path).name}", lane="batch", map=self._on_cortex(), path=path,
-                               kind=kind, rule=self.view.rule, look=look,
+                               kind=kind, rule=rule, look=look, maps=maps,
                                layers=self.window.viewer.drawn_layers(), **settings)
         self.reporter.tell(f"Wrote {Path(path).name}", "done")

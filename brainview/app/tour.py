@@ -210,15 +210,24 @@ class Tour:
             await asyncio.sleep(0.03)
 
     async def _drawn(self, seconds: float = 60.0) -> None:
-        """Wait until no live job runs and what is wanted is drawn."""
+        """Wait until no live job runs and what is wanted is drawn.
+
+        Lists ask for their thumbnails when they are painted, so the window is painted once before the last wait.
+        """
+        await self._idle(seconds)
+        await self._laid_out()
+        self.window.grab()
+        await self._idle(seconds)
+        await self._laid_out()
+
+    async def _idle(self, seconds: float) -> None:
         await self._settled()
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self.context.check()
             if not any(j.active for j in self.shell.engine.jobs if j.lane == "live"):
-                break
+                return
             await asyncio.sleep(0.05)
-        await self._laid_out()
 
     async def _laid_out(self, seconds: float = 3.0) -> None:
         """Wait until no part of the window has moved for some turns: words that wrap, sections that unfold and

@@ -101,7 +101,7 @@ async def _retrieve(tour: Any) -> None:
     await until(tour, lambda: retrieval.state.brains is not None)
     await tour._drawn()
     tour._scroll_to(page.asked_brain)
-    await tour._settled(4)
+    await tour._drawn()
     tour._picture("retrieval-rankings", "What one brain finds, and which brains fit a typed sentence",
                   "The true picture and caption are marked, wherever they rank.")
     page.space.which.show_value("matrix")
@@ -109,7 +109,7 @@ async def _retrieve(tour: Any) -> None:
     page.space.wanted.emit("matrix")
     await until(tour, lambda: retrieval.state.matrices is not None)
     tour._scroll_to(page.space)
-    await tour._settled(6)
+    await tour._drawn()
     tour._picture("retrieval-similarity", "How alike brains and pictures are, for every pair of test stimuli",
                   "Hover names a pair, a click chooses its stimulus; the matrix is saved as a picture or as numbers.")
 
@@ -127,6 +127,7 @@ async def attribution_pages(tour: Any) -> None:
     await until(tour, lambda: wiring.model is not None)
     wiring.model.ahead = False
     await until(tour, finished)
+    await until(tour, lambda: wiring.answered)
     await tour._drawn()
     tour._picture("attribution", "Attribution: which tissue carries this stimulus, in bits",
                   "An information bottleneck on the brain encoder that ships with BrainView (trained on simulated "
@@ -136,9 +137,10 @@ async def attribution_pages(tour: Any) -> None:
     await until(tour, lambda: finished() and state.compared is not None)
     await wiring.find_mismatched()
     await wiring.find_repeated()
+    await until(tour, lambda: wiring.answered)
     await tour._drawn()
     tour._scroll_to(panel.checks)
-    await tour._settled(6)
+    await tour._drawn()
     tour._picture("attribution-checks", "Is this map believable?",
                   "The same brain asked about a wrong stimulus, another noise seed, and for simulated data what was "
                   "planted; two settings side by side on one colour scale.")

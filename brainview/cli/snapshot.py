@@ -18,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("map", type=Path, help="NIfTI, GIFTI, CIFTI, MGH, FreeSurfer or npy file; or a run or data set")
     parser.add_argument("--out", type=Path, required=True,
                         help="picture (.png), a page that turns in any browser (.html), or a movie (.mp4, .gif)")
-    parser.add_argument("--movie", choices=("spin", "morph"), default="spin", help="what moves in a movie")
+    parser.add_argument("--movie", choices=("spin", "morph", "threshold"), default="spin", help="what moves in a movie")
     parser.add_argument("--seconds", type=float, default=6.0, help="length of a movie")
     parser.add_argument("--index", type=int, default=0, help="which map of the file (from 0)")
     parser.add_argument("--brain", default="", help="of a run or data set: subject, or group (default: the first)")

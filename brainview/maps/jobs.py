@@ -11,7 +11,7 @@ from pathlib import Path
 from brainview.core.errors import BrainViewError, IsSurface, MismatchError, MissingError
 from brainview.core.jobs import QUIET, JobContext
 from brainview.core.paths import computed_dir
-from brainview.maps import grayordinates
+from brainview.maps import grayordinates, kept
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.cache import digest
 from brainview.maps.convert import convert
@@ -87,7 +87,10 @@ def keep_maps(maps: list[BrainMap], *, context: JobContext = QUIET) -> list[str]
         name = "".join(c if c.isalnum() else "-" for c in one.name)[:40].strip("-")
         computed_dir().mkdir(parents=True, exist_ok=True)
         path = computed_dir() / f"{name}-{digest(one.values, one.name, one.space.name, one.kind, one.limits)}{suffix}"
+        if path.is_file():
+            os.utime(path)  # it is in use again
         out.append(str(path) if path.is_file() else str(write_map(one, path, form)))
+    kept.prune(now=[kept.mark_of(p) for p in out])
     return out
 
 

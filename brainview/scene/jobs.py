@@ -31,14 +31,15 @@ def page(map: BrainMap, path: str, rule: ColorRule | None = None, background: st
 
 def movie(map: BrainMap, path: str, kind: str = "spin", rule: ColorRule | None = None,
           look: dict[str, Any] | None = None, seconds: float = 6.0, fps: int = 24,
-          size: tuple[int, int] = (960, 720), layers: Sequence[Layer] = (), *, context: JobContext = QUIET) -> str:
+          size: tuple[int, int] = (960, 720), layers: Sequence[Layer] = (), maps: Sequence[BrainMap] = (), *,
+          context: JobContext = QUIET) -> str:
     """Write a movie of a map; returns its path."""
     from brainview.core.graphics import load_compilers
     from brainview.scene.movie import movie as work
 
     load_compilers()  # this worker may train after it has drawn
     return work(map, path, kind, rule=rule, look=look, size=size, seconds=seconds, fps=fps, layers=layers,
-                context=context)
+                maps=maps, context=context)
 
 
 def picture(map: BrainMap, size: tuple[int, int], rule: ColorRule, look: dict[str, Any],

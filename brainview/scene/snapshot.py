@@ -21,6 +21,7 @@ from brainview.core.errors import FormatError, LimitError, MissingError
 from brainview.core.files import atomic_write, to_json
 from brainview.core.lengths import pixels
 from brainview.core.names import shown
+from brainview.maps import kept
 from brainview.maps.brainmap import BrainMap
 from brainview.maps.display import ColorRule, Pick, rule_for, threshold_value
 from brainview.maps.layers import Layer, describe_layer
@@ -276,10 +277,11 @@ def story(brain_map: BrainMap | None, rule: ColorRule, look: Look, size: Sequenc
 
 def save(image: Image.Image, path: Path, *, dpi: float, story: dict[str, Any]) -> None:
     """Write a PNG atomically with its resolution and its story in text chunks."""
-    info = PngImagePlugin.PngInfo()
+    info, told = PngImagePlugin.PngInfo(), to_json(story, indent=None)
     info.add_text("Software", story["software"])
     info.add_itxt("Title", str(story.get("map", {}).get("name", "")))
-    info.add_itxt("BrainView", to_json(story, indent=None))
+    info.add_itxt("BrainView", told)
+    kept.pin(told)
     with atomic_write(path, suffix=".png") as file:
         image.save(file, format="PNG", dpi=(dpi, dpi), pnginfo=info)
 

@@ -98,7 +98,9 @@ def _fields(brain_map: BrainMap, layers: Sequence[Layer], look: Any) -> dict[str
         "STORY": _safe(" · ".join([*told, brain_map.space.name, f"BrainView {__version__}"])),
         "PILL": '<span id="pill">Phantom · simulated data</span>' if any(m.map.is_phantom for m in layers) else "",
         "SCHEME": "dark" if dark else "light", "PAPER": "rgb({}, {}, {})".format(*look.paper),
-        "INK": "rgb({}, {}, {})".format(*look.ink), "BAR": "".join(_bar(one, len(layers) > 1) for one in layers)}
+        "INK": "rgb({}, {}, {})".format(*look.ink), "ACCENT": "#86b0ff" if dark else "#2b5fd0",
+        "ON_ACCENT": "#0b1524" if dark else "#ffffff",
+        "BAR": "".join(_bar(one, len(layers) > 1) for one in layers)}
 
 
 def _safe(text: str) -> str:

@@ -16,6 +16,7 @@ from brainview import __version__
 from brainview.core.errors import FormatError
 from brainview.core.files import atomic_path, read_json, write_json
 from brainview.core.paths import computed_dir
+from brainview.maps import kept
 from brainview.state.app import KEPT, AppState, RoiKey, Source
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def gathered(value: dict[str, Any], path: Path) -> dict[str, Any]:
         if not isinstance(part, str) or Path(part).parent != computed_dir() or not Path(part).is_file():
             return part
         folder.mkdir(exist_ok=True)
-        for file in computed_dir().glob(Path(part).name.split(".", 1)[0] + ".*"):  # the map and what tells about it
+        for file in kept.parts(kept.mark_of(part)):  # both hemispheres, and what tells about the map
             if not (folder / file.name).is_file():
                 with atomic_path(folder / file.name) as temporary:
                     shutil.copyfile(file, temporary)

@@ -125,6 +125,9 @@ def test_page_and_movie_leave_the_window_as_jobs(drawn, tmp_path):
     assert "waves" in (tmp_path / "m.html").read_text()
     drawn.do(drawn.c.write_movie(str(tmp_path / "m.gif"), "spin", seconds=0.5, fps=4, size=(160, 120)))
     assert (tmp_path / "m.gif").stat().st_size > 500
+    assert "slider" not in dict(drawn.c.movies())  # this map comes from no model
+    drawn.do(drawn.c.write_movie(str(tmp_path / "t.gif"), "threshold", seconds=0.5, fps=4, size=(160, 120)))
+    assert drawn.engine.jobs[-1].arguments["look"]["cameras"]  # seen as on screen
     assert {"page", "movie"} <= {j.function.rsplit(":", 1)[1] for j in drawn.engine.jobs}
 
 

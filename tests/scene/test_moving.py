@@ -72,6 +72,27 @@ def test_a_movie_has_its_frames_and_they_move(tmp_path, kind, name):
     assert np.abs(frames[0].astype(int) - frames[1]).mean() > 1
 
 
+def test_a_threshold_rises_until_little_is_left_and_a_slider_shows_each_map(tmp_path):
+    values = np.full(SPACE.size, np.nan, np.float32)
+    values[SPACE.left] = np.linspace(0, 1, SPACE.n_left)
+    ramp = BrainMap(values, SPACE, "ramp", units="z", limits=(0, 1))
+
+    def coloured(path):
+        with av.open(path) as file:
+            frames = [f.to_ndarray(format="rgb24").astype(int) for f in file.decode(video=0)]
+        return [int(((f[15:90].max(-1) - f[15:90].min(-1)) > 40).sum()) for f in frames]
+
+    look = {"views": ("lateral",), "hemispheres": "left"}
+    shown = coloured(movie(ramp, tmp_path / "t.gif", "threshold", size=(160, 120), seconds=0.5, fps=8, look=look))
+    assert len(shown) == 4 and shown[0] > shown[1] > shown[2] > shown[3]
+    maps = [half(), BrainMap(np.full(SPACE.size, np.nan, np.float32), SPACE, "nothing", units="z", limits=(0, 1))]
+    full, other = coloured(movie(maps[0], tmp_path / "s.gif", "slider", maps=maps, size=(160, 120), seconds=0.25, fps=8,
+                                 look=look))
+    assert full > other
+    with pytest.raises(MissingError, match="two maps"):
+        movie(ramp, tmp_path / "n.gif", "slider")
+
+
 def test_movies_stop_when_cancelled_and_leave_nothing(tmp_path):
     class Stop(Quiet):
         def report(self, done, total, text=""):
