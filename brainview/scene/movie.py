@@ -57,7 +57,8 @@ def movie(map: BrainMap, out: str | Path, kind: str = "spin", *, rule: ColorRule
     Raises
     ------
     MissingError
-        Another ending or kind, a slider of fewer than two maps. LimitError: too many frames. Cancelled: between two frames; no file is left.
+        Another ending or kind, a slider of fewer than two maps. LimitError: too many frames. Cancelled: between two
+        frames; no file is left.
     """
     path = Path(out)
     if kind not in KINDS:
