@@ -171,7 +171,7 @@ def similarity(shelf: Shelf, *, permutations: int = 1000, seed: int = 0, context
                                                      context)})
     return {"run": str(shelf.run.path), "subject": shelf.subject, "ids": shelf.ids,
             "order": similarity_order(matrices["image–image"]), "matrices": matrices, "numbers": numbers, "rsa": rsa,
-            "what": "cosine of embeddings of the test stimuli, brains averaged over repetitions"}
+            "what": "Cosine of embeddings of the test stimuli, brains averaged over repetitions"}
 
 
 def _pair(matrix: np.ndarray, first: np.ndarray, second: np.ndarray) -> dict[str, float]:

@@ -157,6 +157,13 @@ class Scenes:
             await self.session.still()
             self.cut(1.5)()
 
+        async def four() -> None:
+            c.set_viewers(4)
+            for _ in range(600):  # each viewer makes its canvas in a turn of its own
+                await asyncio.sleep(0.05)
+                if w.gallery is not None and all(one.viewer.canvas is not None for one in w.gallery.others):
+                    return
+
         async def compared() -> QWidget | None:
             c.set_viewers(1)
             if len(pair) < 2:
@@ -175,7 +182,7 @@ class Scenes:
         return [("layers", layered),
                 ("two-viewers", self.doing(self.quiet, self.put(layers=()), lambda: w.show_dock("stimuli"),
                                            self.metric_again, lambda: c.set_viewers(2))),
-                ("four-viewers", self.doing(lambda: c.set_viewers(4))),
+                ("four-viewers", four),
                 ("comparison", compared), ("difference", difference)]
 
     def _dialogs(self) -> list[tuple[str, Scene]]:

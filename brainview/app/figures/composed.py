@@ -149,6 +149,8 @@ class Composed(Sheet):
         names = min(70.0, area.width() * 0.3)
         inner = QRectF(area.left() + names + 4, area.top(), area.width() - names - 34, len(cell.bars) * ROW)
 
+        lines = any(math.isfinite(b.low) and math.isfinite(b.high) for one in cell.bars for b in one.bars)
+
         def x(value: float) -> float:
             return inner.left() + (min(max(value, low), high) - low) / (high - low) * inner.width()
 
@@ -172,4 +174,4 @@ class Composed(Sheet):
         painter.setPen(QPen(RULE, 0.6))
         painter.drawLine(QPointF(x(0.0), inner.top()), QPointF(x(0.0), inner.bottom()))
         self._text(painter, QRectF(inner.left(), inner.bottom() + 2, inner.width(), 10),
-                   "left blue, right orange; line: 95 % interval", 6.5, DIM)
+                   "left blue, right orange" + ("; line: 95 % interval" if lines else ""), 6.5, DIM)

@@ -156,6 +156,8 @@ class BarsSection(QWidget):
         self.sides.chosen.connect(lambda side: self.changed.emit("roi_hemisphere", side))
         self.empty = label("", "caption", wrap=True)
         self.none = tool("clear", "Select no region", lambda: self.selected.emit(()), tip="Select no region")
+        self.both = label("Of two bars the upper one (blue) is the left hemisphere, the lower (orange) the right.",
+                          "caption", wrap=True)
         self.legend = label("Median over locations; line = 95 % bootstrap interval.", "caption", wrap=True)
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
@@ -164,6 +166,7 @@ class BarsSection(QWidget):
         box.addWidget(row(self.sides, self.none, stretch=0))
         box.addWidget(self.list)
         box.addWidget(self.empty)
+        box.addWidget(self.both)
         box.addWidget(self.legend)
 
     def show_bars(self, run: RunInfo, brain: str, metric: str, *, hemisphere: str, sort: str, words: str,
@@ -187,6 +190,7 @@ class BarsSection(QWidget):
         self.list.setFixedHeight(min(self.MOST, max(1, len(rows))) * each + 4)
         self.empty.setVisible(not rows)
         self.legend.setVisible(bool(rows))
+        self.both.setVisible(any(len(one.bars) > 1 for one in rows))
         self.empty.setText("No region fits the filter." if words else empty)
         self.sides.show_value(hemisphere)
         self.sort.setCurrentIndex(self.sort.findData(sort))

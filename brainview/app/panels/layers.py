@@ -80,6 +80,8 @@ class LayerList(QListWidget):
         super().__init__()
         self.setAccessibleName("Layers, the highest first")
         self.setDragDropMode(QAbstractItemView.DragDropMode.InternalMove)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setTextElideMode(Qt.TextElideMode.ElideRight)
         self.setMinimumWidth(130)
 
     def dropEvent(self, event: QDropEvent) -> None:

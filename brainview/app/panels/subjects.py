@@ -57,8 +57,7 @@ class DatasetCard(QFrame):
         box = QVBoxLayout(self)
         box.setContentsMargins(12, GRID + 2, 12, GRID + 2)
         box.setSpacing(GRID // 2)
-        box.addWidget(row(self.name, self.badge, stretch=0))
-        for widget in (self.facts, self.path, self.problems):
+        for widget in (self.name, row(self.facts, self.badge, stretch=0), self.path, self.problems):
             box.addWidget(widget)
 
     def show_dataset(self, info: DatasetInfo) -> None:

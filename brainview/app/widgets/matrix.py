@@ -74,6 +74,7 @@ class MatrixView(QWidget):
             item.hideAxis(side)
         item.getViewBox().setAspectLocked(True)
         item.getViewBox().invertY(True)
+        item.getViewBox().sigResized.connect(lambda *_: QTimer.singleShot(0, self, self._fit))
         self._image = pg.ImageItem()
         item.addItem(self._image)
         self._proxy = pg.SignalProxy(self._plot.scene().sigMouseMoved, rateLimit=30,

@@ -89,7 +89,7 @@ class Controls(QWidget):
                           "Price of information: a larger β keeps less")
         self.beta.slider.setPageStep(PER_DECADE // 2)
         self.beta.moved.connect(lambda value: self.changed.emit({"beta": beta_of(value)}))
-        self.price = label("", "caption")
+        self.price = label("", "caption", wrap=True)
         self.target = Segments((("image", "Image"), ("text", "Text"), ("both", "Both")), "Target",
                                ("Which tissue carries the picture", "Which tissue carries the words",
                                 "Picture and words, equally weighted"))

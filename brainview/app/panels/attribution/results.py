@@ -189,13 +189,15 @@ class ReverseView(QWidget):
         box = QVBoxLayout(self)
         box.setContentsMargins(0, 0, 0, 0)
         box.setSpacing(GRID)
-        box.addWidget(row(self.picture, self.attributed))
+        self.pictures = row(self.picture, self.attributed)
+        box.addWidget(self.pictures)
         box.addWidget(self.words)
         box.addWidget(self.caption)
 
     def show_look(self, look: Mapping[str, Any] | None) -> None:
         """Show the stimulus; the attributed one follows."""
         self._shown = None if look is None else look["picture"]
+        self.pictures.setVisible(look is None or self._shown is not None)  # no empty frames for what cannot come
         self.picture.show_array(self._shown)
         self.attributed.show_array(None)
         self.words.show_words((), np.zeros(0))
