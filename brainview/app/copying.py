@@ -14,7 +14,8 @@ from brainview.app.errors import Reporter
 from brainview.app.window import MainWindow
 from brainview.core.errors import MissingError
 from brainview.maps import kept
-from brainview.state.app import AppState
+from brainview.maps.brainmap import BrainMap
+from brainview.state.app import AppState, Source
 from brainview.state.recipes import Recipe, project_of, recipe, source_of, viewer_part, where_of
 from brainview.state.session import Session
 from brainview.state.showing import Shower
@@ -33,6 +34,15 @@ def _look_of(viewer: Any, changes: dict[str, Any]) -> dict[str, Any]:
     told = {name: value for name, value in told.items() if value != getattr(standard, name)}
     told["cameras"] = [{"towards": c.towards, "up": c.up, "zoom": c.zoom, "pan": c.pan} for c in look.cameras]
     return told
+
+
+def _twin_of(viewer: Any, source: Source) -> BrainMap | None:
+    """Return the cortical form of a volume that is on screen; None for surfaces, slices, and files.
+
+    A file is put on the cortex by the recipe itself; for what a model or a data set gave, what is on screen is named.
+    """
+    drawn = viewer.drawn_map()
+    return drawn if drawn is not None and drawn is not viewer.view.map and source.kind != "file" else None
 
 
 class Copying:
@@ -61,7 +71,10 @@ class Copying:
         size = (2 * viewer.stack.width(), 2 * (viewer.stack.height() + viewer.colors.height()))
         drawn = self.shower.original or self.view.map
         where = None
-        if drawn is not None and not where_of(self.app, self.app.source):
+        twin = _twin_of(viewer, self.app.source)
+        if twin is not None:  # the volume's own name would draw its slices
+            drawn, where = twin, {"path": (await self.session.keep(twin))[0]}
+        elif drawn is not None and not where_of(self.app, self.app.source):
             where = await self.where_for(self.app.source, drawn)
         first = recipe(self.app, self.view, drawn, told, size, where)
         shown, gallery = self.shown_viewers(), self.window.gallery
@@ -71,8 +84,11 @@ class Copying:
         parts = []
         for (title, one), source in zip(shown, sources, strict=True):
             found = drawn if one is viewer and drawn is not None else one.view.map
+            twin = _twin_of(one, source)
+            place = {"path": (await self.session.keep(twin))[0]} if twin is not None else \
+                await self.where_for(source, found)
             parts.append(viewer_part(
-                self.app, one.view, title, await self.where_for(source, found), _look_of(one, changes),
+                self.app, one.view, title, place, _look_of(one, changes),
                 tuple(one.placed_names()), on_surface=source.kind == "file" and one.view.volume == "surface"))
         down = -(-len(shown) // 2)
         return replace(first, viewers=tuple(parts), size=(4 * viewer.width(), 2 * viewer.height() * down))
