@@ -80,10 +80,7 @@ def keep_maps(maps: list[BrainMap], *, context: JobContext = QUIET) -> list[str]
     out = []
     for number, one in enumerate(maps):
         context.report(number, len(maps), f"keeping {one.name}")
-        root = one.space.root
-        form, suffix = ("nifti", ".nii.gz") if isinstance(root, VolumeSpace) else \
-            ("cifti", ".dscalar.nii") if isinstance(root, GrayordinateSpace) else \
-            ("gifti", ".func.gii") if isinstance(root, SurfaceSpace) else ("npy", ".npy")
+        form, suffix = _form_of(one)
         name = "".join(c if c.isalnum() else "-" for c in one.name)[:40].strip("-")
         computed_dir().mkdir(parents=True, exist_ok=True)
         path = computed_dir() / f"{name}-{digest(one.values, one.name, one.space.name, one.kind, one.limits)}{suffix}"
@@ -92,6 +89,16 @@ def keep_maps(maps: list[BrainMap], *, context: JobContext = QUIET) -> list[str]
         out.append(str(path) if path.is_file() else str(write_map(one, path, form)))
     kept.prune(now=[kept.mark_of(p) for p in out])
     return out
+
+
+def _form_of(one: BrainMap) -> tuple[str, str]:
+    """Return format and ending of a kept map: one file, whatever it holds (GIFTI would put two sides into two)."""
+    root = one.space.root
+    if isinstance(root, VolumeSpace):
+        return "nifti", ".nii.gz"
+    if isinstance(root, GrayordinateSpace) or (isinstance(root, SurfaceSpace) and root.n_left and root.n_right):
+        return "cifti", ".dlabel.nii" if one.kind == "label" else ".dscalar.nii"
+    return ("gifti", ".func.gii") if isinstance(root, SurfaceSpace) else ("npy", ".npy")
 
 
 def to_surface(map: BrainMap, mesh: str = "fsaverage5", *, world: str | None = None,

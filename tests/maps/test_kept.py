@@ -66,10 +66,18 @@ def test_foreign_files_in_the_folder_are_left_alone():
     assert kept.prune(limit=0, young=0) == [] and (computed_dir() / "notes.txt").is_file()
 
 
-def test_a_project_takes_both_hemispheres_of_its_map_and_nobody_elses(tmp_path):
+def test_what_is_read_back_is_the_map_that_was_kept_with_both_hemispheres(tmp_path):
+    from brainview.pictures import load_map
     from brainview.state.project import gathered
 
-    mine, _ = old(2)
-    out = gathered({"source": {"path": mine}}, tmp_path / "study.brainview")
-    files = sorted(f.name.split(".")[0] for f in (tmp_path / "study-maps").iterdir())
-    assert Path(out["source"]["path"]).is_file() and files == ["lh", "lh", "rh", "rh"]
+    values = np.random.default_rng(1).normal(size=SPACE.size).astype(np.float32)
+    values[7] = np.nan
+    (file,) = keep_maps([BrainMap(values, SPACE, "subj01 minus subj02", kind="diverging", limits=(-2, 2))])
+    again = load_map(file)
+    assert again.space == SPACE and again.kind == "diverging" and again.limits == (-2, 2)
+    np.testing.assert_array_equal(again.values, values)
+    old(1)
+    out = gathered({"source": {"path": file}}, tmp_path / "study.brainview")
+    taken = {f.name for f in (tmp_path / "study-maps").iterdir()}
+    assert Path(out["source"]["path"]).name in taken and {kept.mark_of(f) for f in taken} == {kept.mark_of(file)}
+    np.testing.assert_array_equal(load_map(out["source"]["path"]).values, values)
