@@ -20,11 +20,13 @@ from brainview.maps.brainmap import BrainMap
 from brainview.maps.tokens import map_name
 from brainview.state.app import AppState, Source
 from brainview.state.attribution import NOISY, VIEWS, Answer, AttributionState, overlap_top, pearson
-from brainview.state.attribution_live import GRID, LiveModel
+from brainview.state.attribution_live import LiveModel
 from brainview.state.attribution_maps import TokenMaps
 from brainview.state.view import ViewState
 
 KIND: Literal["attribution"] = "attribution"
+#: The prices of a movie of the slider, as multiples of the one that is set.
+SLID = tuple(10 ** (k / 4) for k in range(-4, 5))
 EXPORT = "brainview.attribution.jobs:export_answer"
 
 
@@ -128,7 +130,7 @@ class Drawing:
         return self.at_once(source)
 
     async def slid(self) -> list[BrainMap]:
-        """Return the cortical maps of the open stimulus along the slider of beta, the lowest first."""
+        """Return the cortical maps of the open stimulus along the slider, from a tenth to ten times its beta."""
         model, setting, stimulus = self.model, self.state.setting, self.app.stimulus
         if model is None or self.maps is None or stimulus < 0:
             raise MissingError("no whole-brain model is open", remedy="Open its run again.")
@@ -136,7 +138,8 @@ class Drawing:
             raise MissingError(f"{setting.method} has no price of information that could slide",
                                remedy="Choose the method IB-BA.")
         out = []
-        for beta in GRID:
+        for factor in SLID:
+            beta = float(f"{setting.beta * factor:.3g}")
             answer = await model.ask(stimulus, setting.having(beta=beta))
             facts = {"method": setting.method, "stimulus": stimulus, "target": setting.target}
             out.append(self.maps.pair(answer, name=f"{map_name(facts)}, β = {beta:.3g}", tokens=self.state.tokens,

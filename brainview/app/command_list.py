@@ -99,7 +99,7 @@ def _edit(c: Controller) -> list[Command]:
                 enabled=c.has_own_regions),
         Command("edit.no_regions", "Select no region", c.clear_regions, "", "&Edit", "regions",
                 enabled=lambda: bool(c.app.rois)),
-        Command("edit.reset_colors", "Reset colours and limits", c.shower.reset_rule, "", "&Edit", "colors",
+        Command("edit.reset_colors", "Reset colours and limits", c.shower.reset_rule, "S", "&Edit", "colors",
                 enabled=lambda: c.view.map is not None),
     ]
 

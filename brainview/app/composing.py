@@ -152,7 +152,7 @@ class Composing:
         if not rows:
             raise MissingError(f"the run holds no regional summary of {title}", remedy="Remove this cell.")
         who = "group" if brain == GROUP else brain
-        return Cell(f"Median per region, {who}: {title}", bars=rows)
+        return Cell(f"Median per region, {who}", bars=rows, axis=title)
 
     # -- many pictures -------------------------------------------------------------------------------------------
 

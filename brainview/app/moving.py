@@ -12,7 +12,6 @@ from brainview.app.errors import Reporter
 from brainview.app.window import MainWindow
 from brainview.core.errors import MissingError
 from brainview.maps.brainmap import BrainMap
-from brainview.state.attribution_maps import common_limits
 from brainview.state.session import Session
 from brainview.state.view import ViewState
 
@@ -73,14 +72,13 @@ class Moving:
 
     async def write_movie(self, path: str, kind: str, **settings: Any) -> None:
         """Write a movie of the map on screen, as a job that can be cancelled."""
-        look, rule, maps = asdict(self.window.viewer.look()), self.view.rule, list[BrainMap]()
+        look, maps = asdict(self.window.viewer.look()), list[BrainMap]()
         if kind in ("spin", "morph"):
             look.pop("cameras")  # what turns or unfolds has views of its own
         if kind == "slider":
             self.reporter.tell("Computing the maps along the slider", "info")
             maps = await self.session.makers[self.session.app.source.kind].slid()
-            rule = rule.having(limits=common_limits(maps))
         await self.session.ask(MOVIE, f"Movie {Path(path).name}", lane="batch", map=self._on_cortex(), path=path,
-                               kind=kind, rule=rule, look=look, maps=maps,
+                               kind=kind, rule=self.view.rule, look=look, maps=maps,
                                layers=self.window.viewer.drawn_layers(), **settings)
         self.reporter.tell(f"Wrote {Path(path).name}", "done")

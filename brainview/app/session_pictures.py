@@ -106,7 +106,7 @@ class Scenes:
     def _maps(self) -> list[tuple[str, Scene]]:
         c, w = self.c, self.w
         return [
-            ("ceiling", self.doing(lambda: w.subjects.show_page("data"), lambda: w.show_dock("stimuli"),
+            ("ceiling", self.doing(self.quiet, lambda: w.subjects.show_page("data"), lambda: w.show_dock("stimuli"),
                                    lambda: setattr(c.app, "rois", ()), c.show_ceiling)),
             ("quality", self.doing(lambda: w.subjects.show_page("quality"))),
             ("training", self.doing(lambda: w.subjects.show_page("training"))),

@@ -188,6 +188,8 @@ class MainWindow(QMainWindow):
             bar.setElideMode(Qt.TextElideMode.ElideNone)
             bar.setExpanding(False)
             bar.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            if not bar.accessibleName():
+                bar.setAccessibleName("Panels")
 
     @staticmethod
     def _north() -> Any:

@@ -52,7 +52,8 @@ def movie(map: BrainMap, out: str | Path, kind: str = "spin", *, rule: ColorRule
     layers : sequence of Layer
         Maps over each other, `map` among them; empty draws it alone.
     maps : sequence of BrainMap
-        Of a slider: the same space and one colour rule; the name of each says what it shows.
+        Of a slider: the same space. Each name says what is shown, and each is drawn to its own limits (the colour bar
+        tells them), since a price that runs over decades would leave one scale black or white.
 
     Raises
     ------
@@ -95,7 +96,8 @@ def _shots(brain_map: BrainMap, rule: ColorRule, look: Look, kind: str, count: i
             cut = _cut(rule, n / (count - 1))
             yield brain_map, cut, look, [replace(one, rule=cut) if one.map is brain_map else one for one in layers]
         else:
-            yield maps[n * len(maps) // count], rule, look, ()
+            drawn = maps[n * len(maps) // count]
+            yield drawn, rule.having(limits=drawn.limits or rule.limits), look, ()
 
 
 def _frames(shots: Iterator[Shot], size: tuple[int, int], count: int, context: JobContext) -> Iterator[np.ndarray]:

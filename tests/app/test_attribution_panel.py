@@ -97,6 +97,21 @@ def test_the_first_map_comes_by_itself_and_says_what_it_is(panel):
     assert panel.view.map.is_phantom and panel.view.map.provenance["attribution"]["steps"] == 4
 
 
+def test_a_movie_of_the_slider_has_a_map_for_every_price_and_the_panel_stays(panel):
+    panel.until(lambda: panel.wire.answered)
+    reverse = panel.window.attribution.reverse
+    reverse.show_look({"picture": np.zeros((8, 8, 3), np.uint8), "texts": [], "problem": ""})
+    assert not reverse.pictures.isHidden()
+    before = panel.wire.state.setting
+    assert "slider" in dict(panel.c.movies())
+    maps = panel.get(panel.wire.slid())
+    assert len(maps) == 9 and maps[0].name.endswith("β = 0.1") and maps[-1].name.endswith("β = 10")
+    assert maps[0].values[np.isfinite(maps[0].values)].sum() > maps[-1].values[np.isfinite(maps[-1].values)].sum()
+    assert panel.wire.state.setting == before
+    reverse.show_look({"picture": None, "texts": [], "problem": "its pictures are not here"})
+    assert reverse.pictures.isHidden() and "not here" in reverse.caption.text()  # no empty frames
+
+
 def test_sliders_change_the_map_and_undo_brings_it_back(panel):
     first = panel.view.map.values
     controls = panel.window.attribution.controls

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from brainview.app.figures.composed import CM, Cell, Composed
+from brainview.app.figures.composed import CM, Cell, Composed, common_name
 from brainview.cli import many
 from brainview.core.errors import LimitError, MissingError
 from brainview.maps.display import rule_for
@@ -79,6 +79,7 @@ def test_one_bar_serves_maps_of_one_scale_and_each_has_its_own_otherwise():
 
     assert sheet(one, one).shared() and not sheet(one, two).shared()
     assert sheet(one, one).height == sheet(one, two).height, "a bar below all, or one below each"
+    assert common_name({"R² · subj01", "R² · subj02"}) == "R²" and common_name({"one"}) == "one"
     assert sheet(one, one, one).height > 1.5 * sheet(one, one).height - 30
 
 

@@ -6,8 +6,8 @@ Lengths are points of a page (1/72 inch); the width is what the user asked for i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
@@ -38,6 +38,8 @@ class Cell:
     scale : (ColorRule, BrainMap), optional
         Its colours, for the colour bar.
     bars : rows of the region bars, highest value at their right end
+    axis : str
+        What the bars measure; stands below them.
     """
 
     title: str
@@ -45,10 +47,18 @@ class Cell:
     shape: tuple[float, float] = (4.0, 3.0)
     scale: tuple[ColorRule, BrainMap] | None = None
     bars: Sequence[BarRow] = ()
+    axis: str = ""
 
     def height(self, width: float) -> float:
         """Return the height of the body for a width in points."""
         return len(self.bars) * ROW + 14 if self.bars else width * self.shape[1] / self.shape[0]
+
+
+def common_name(names: Collection[str]) -> str:
+    """Return what names in parts (``R² · subj01``) have in common: a bar that serves all maps is named after no one."""
+    parts = [name.split(" · ") for name in names]
+    shared = [words for words in parts[0] if all(words in other for other in parts)]
+    return " · ".join(shared) or ("these maps" if len(parts) > 1 else "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +112,9 @@ class Composed(Sheet):
             scale = next(c.scale for c in self.cells if c.scale is not None)
             assert scale is not None
             half = min(130.0, self.width * 0.3)
-            self._scale(painter, QRectF(self.width / 2 - half, y, 2 * half, BAR), scale)
+            names = {c.scale[1].name for c in self.cells if c.scale is not None}
+            named = replace(scale[1], name=common_name(names))
+            self._scale(painter, QRectF(self.width / 2 - half, y, 2 * half, BAR), (scale[0], named))
             y += BAR
         if self.note:
             self._text(painter, QRectF(MARGIN, y, self.width - 2 * MARGIN, 24), self.note, 7, DIM, wrap=True)
@@ -173,5 +185,6 @@ class Composed(Sheet):
             self._text(painter, QRectF(inner.right() + 2, top, 26, ROW), words, 7, DIM)
         painter.setPen(QPen(RULE, 0.6))
         painter.drawLine(QPointF(x(0.0), inner.top()), QPointF(x(0.0), inner.bottom()))
-        self._text(painter, QRectF(inner.left(), inner.bottom() + 2, inner.width(), 10),
-                   "left blue, right orange" + ("; line: 95 % interval" if lines else ""), 6.5, DIM)
+        self._text(painter, QRectF(inner.left(), inner.bottom() + 2, inner.width() + 30, 10),
+                   "; ".join([*([cell.axis] if cell.axis else []), "left blue, right orange",
+                              *(["line: 95 % interval"] if lines else [])]), 6.5, DIM)
