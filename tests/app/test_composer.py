@@ -54,6 +54,7 @@ def test_a_sheet_has_real_text_brains_as_pictures_and_the_size_asked_for(compose
     words = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
     assert "Two subjects" in words and "A" in words and "D" in words and any("PHANTOM" in w for w in words)
     assert any(w.startswith("FFA") or w in ("V1v", "early", "OFA", "EBA") for w in words) and svg.count("<image") == 4
+    assert set(re.findall(r'font-family="[^"]*?, (.*?)"', svg)) == {"Helvetica, Arial, sans-serif"}
     assert b"/Font" in (tmp_path / "f.pdf").read_bytes()
     from PySide6.QtGui import QImage
 

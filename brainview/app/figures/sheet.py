@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,8 @@ from brainview.maps.display import ColorRule
 from brainview.scene.colors import nice_ticks
 
 FORMS = (".png", ".svg", ".pdf", ".csv")
+#: Fonts of an SVG where the figure's own is not installed.
+FALLBACK = "Helvetica, Arial, sans-serif"
 INK, DIM, RULE, PAPER = QColor("#1a1d24"), QColor("#5a6270"), QColor("#c0c6d0"), QColor("#ffffff")
 SIDES = {"left": QColor("#2f6fde"), "right": QColor("#d98324"), "both": QColor("#5a6270")}
 
@@ -264,6 +267,9 @@ class Sheet:
             painter.scale(4, 4)  # 288 dots per inch are four per point
         self.paint(painter)
         painter.end()
+        if form == ".svg":  # a machine without our font shows a plain one, not the browser's serif
+            text = part.read_text(encoding="utf-8")
+            part.write_text(re.sub(r'font-family="([^",]+)"', rf'font-family="\1, {FALLBACK}"', text), encoding="utf-8")
 
 
 def _qimage(array: np.ndarray) -> QImage:
